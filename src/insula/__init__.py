@@ -1,0 +1,1 @@
+"""Insula: an isolated Home Assistant and Ollama for every person, on shared Kubernetes."""

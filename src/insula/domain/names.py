@@ -1,0 +1,58 @@
+"""The names of everything a tenant owns: pure functions of the tenant's name, constant for ever.
+
+A name that changed would orphan the object that bears the old one, so golden tests hold them.
+"""
+
+from typing import Final
+
+GROUP: Final = "insula.dev"
+API_VERSION: Final = "insula.dev/v1alpha1"
+FIELD_MANAGER: Final = "insula"
+
+# Labels. `component` is in selectors and never changes; `network` is what policies match.
+LABEL_TENANT: Final = "insula.dev/tenant"  # on everything owned: the tenant's name
+LABEL_TENANT_ID: Final = "insula.dev/tenant-id"  # on the Namespace: the identity, a UUID
+LABEL_COMPONENT: Final = "insula.dev/component"  # home-assistant | ollama | pull | converse
+LABEL_NETWORK: Final = "insula.dev/network"  # home-assistant | ollama | pull | converse
+LABEL_MANAGED_BY: Final = "app.kubernetes.io/managed-by"
+MANAGED_BY: Final = "insula"
+
+# Annotations on the Namespace: the tenant's memory, for a status is never an input.
+ANNOTATION_CLAIMED: Final = "insula.dev/claimed-volume"  # UID of the /config volume claim that holds the accounts
+ANNOTATION_DELETION_POLICY: Final = "insula.dev/deletion-policy"  # Retain | Delete
+ANNOTATION_KEY_GENERATION: Final = "insula.dev/key-generation"  # generation of the gateway key in force, from 1
+ANNOTATION_CONVERSING: Final = "insula.dev/conversing"  # fingerprint of what the conversation agent was set up with
+ANNOTATION_ACCEPTED_SPEC: Final = "insula.dev/accepted-spec"  # JSON of the last accepted tenant and plan
+ANNOTATION_RETAINED_SINCE: Final = "insula.dev/retained-since"  # when the Tenant went and its data stayed
+# Annotation on Deployments and Jobs: the hash of what was rendered.
+ANNOTATION_HASH: Final = "insula.dev/rendered-hash"
+
+# Objects in a tenant's namespace.
+HOME_ASSISTANT: Final = "home-assistant"  # Deployment, Service (8123), ServiceAccount, Ingress, Certificate
+HOME_ASSISTANT_CONFIG: Final = "home-assistant-config"  # PersistentVolumeClaim, mounted at /config
+HOME_ASSISTANT_SCRIPTS: Final = "home-assistant-scripts"  # ConfigMap: start.py, claim.py, configuration
+HOME_ASSISTANT_TLS: Final = "home-assistant-tls"  # Secret, made by cert-manager
+OLLAMA: Final = "ollama"  # Deployment, ServiceAccount; and the ExternalName Service to the gateway (11434)
+OLLAMA_BACKEND: Final = "ollama-backend"  # headless Service in front of the tenant's Ollama (11434)
+OLLAMA_MODELS: Final = "ollama-models"  # PersistentVolumeClaim, mounted at /models
+JOBS: Final = "insula-jobs"  # ServiceAccount of Jobs
+PULL: Final = "pull-models"  # Job
+CONVERSE: Final = "converse"  # Job: Ollama integration and default agent
+SECRET_PLATFORM_ACCOUNT: Final = "platform-account"  # keys: username, password
+SECRET_RESIDENT_ACCOUNT: Final = "resident-account"  # keys: username, password (the initial one)
+SECRET_GATEWAY_KEY: Final = "gateway-key"  # key: key
+
+HOME_ASSISTANT_PORT: Final = 8123
+OLLAMA_PORT: Final = 11434
+
+NAMESPACE_PREFIX: Final = "insula-"
+
+
+def namespace(tenant: str) -> str:
+    """Return the namespace of a tenant."""
+    return NAMESPACE_PREFIX + tenant
+
+
+def owned_labels(tenant: str) -> dict[str, str]:
+    """Return the labels that every object of a tenant carries."""
+    return {LABEL_TENANT: tenant, LABEL_MANAGED_BY: MANAGED_BY}

@@ -1,0 +1,66 @@
+"""What the provider's cluster is like: where the gateway stands, how routes are made, which images run."""
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+
+class IngressFlavour(StrEnum):
+    """Whose annotations an Ingress carries."""
+
+    NGINX = "nginx"
+    TRAEFIK = "traefik"
+    NONE = "none"
+
+
+@dataclass(frozen=True)
+class Images:
+    """Image references, by digest or by a tag that never moves."""
+
+    insula: str
+    home_assistant: str
+    ollama: str
+    pull_policy: str = "IfNotPresent"
+
+
+@dataclass(frozen=True)
+class Opening:
+    """An address outside the cluster's own services that a component may reach: CIDR and TCP port."""
+
+    cidr: str
+    port: int
+
+
+@dataclass(frozen=True)
+class PodPeer:
+    """Pods that a policy opens for: the namespace's name and the pods' labels (empty: all pods there)."""
+
+    namespace: str
+    labels: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True)
+class Platform:
+    """The settings that the operator got from the chart's values; see `contract.values` for each one's meaning."""
+
+    domain: str
+    images: Images
+    release_namespace: str
+    host_template: str = "ha.{tenant}.{domain}"
+    ingress_class: str = "nginx"
+    ingress_flavour: IngressFlavour = IngressFlavour.NGINX
+    ingress_controller: PodPeer = PodPeer("ingress-nginx")
+    issuer_kind: str = "ClusterIssuer"
+    issuer_name: str = ""
+    storage_class: str = ""
+    gateway_service: str = "insula-gateway"
+    gateway_labels: tuple[tuple[str, str], ...] = (("app.kubernetes.io/component", "gateway"),)
+    dns: PodPeer = PodPeer("kube-system", (("k8s-app", "kube-dns"),))
+    dns_port: int = 53
+    forbidden_cidrs: tuple[str, ...] = ()  # never reachable from a home: private, link-local, node and API ranges
+    trusted_proxies: tuple[str, ...] = ()  # ranges whose X-Forwarded-For Home Assistant believes: the pod network
+    model_registry_url: str = "https://registry.ollama.ai"
+    model_registry_opening: Opening | None = None  # outside address; None: the internet less forbidden_cidrs
+    model_registry_pods: PodPeer | None = None  # a registry inside the cluster
+    package_index_url: str = ""  # empty: the public index
+    package_index_opening: Opening | None = None
+    node_selector: tuple[tuple[str, str], ...] = field(default=())
