@@ -1,0 +1,1 @@
+"""What a person types: tenants, models and the doctor, with the person's own kubeconfig."""
