@@ -41,7 +41,17 @@ class UsageError(InsulaError):
 
 
 class InvalidSpecError(UsageError):
-    """A Tenant, a Plan or a values file breaks a rule."""
+    """A Tenant, a Plan or a values file breaks a rule.
+
+    Args:
+        message: What is wrong and where.
+        remedy: What a person can do next.
+        reason: The rule's stable CamelCase name, as a condition carries it.
+    """
+
+    def __init__(self, message: str, *, remedy: str = "", reason: str = "InvalidSpec") -> None:
+        super().__init__(message, remedy=remedy)
+        self.reason = reason
 
 
 class NotFoundError(UsageError):

@@ -18,13 +18,16 @@ LABEL_MANAGED_BY: Final = "app.kubernetes.io/managed-by"
 MANAGED_BY: Final = "insula"
 
 # Annotations on the Namespace: the tenant's memory, for a status is never an input.
+ANNOTATION_TENANT_UID: Final = "insula.dev/tenant-uid"  # UID of the Tenant object that this home belongs to
 ANNOTATION_CLAIMED: Final = "insula.dev/claimed-volume"  # UID of the /config volume claim that holds the accounts
 ANNOTATION_DELETION_POLICY: Final = "insula.dev/deletion-policy"  # Retain | Delete
 ANNOTATION_KEY_GENERATION: Final = "insula.dev/key-generation"  # generation of the gateway key in force, from 1
 ANNOTATION_CONVERSING: Final = "insula.dev/conversing"  # fingerprint of what the conversation agent was set up with
+ANNOTATION_AGENT: Final = "insula.dev/agent"  # entity id of the conversation agent that was set up
+ANNOTATION_PULLED: Final = "insula.dev/pulled"  # JSON {"volume": UID, "models": {name: digest}}: what the volume holds
 ANNOTATION_ACCEPTED_SPEC: Final = "insula.dev/accepted-spec"  # JSON of the last accepted tenant and plan
 ANNOTATION_RETAINED_SINCE: Final = "insula.dev/retained-since"  # when the Tenant went and its data stayed
-# Annotation on Deployments and Jobs: the hash of what was rendered.
+# Annotation on everything rendered but the Namespace: the hash of what was rendered.
 ANNOTATION_HASH: Final = "insula.dev/rendered-hash"
 
 # Objects in a tenant's namespace.

@@ -64,3 +64,5 @@ class Platform:
     package_index_url: str = ""  # empty: the public index
     package_index_opening: Opening | None = None
     node_selector: tuple[tuple[str, str], ...] = field(default=())
+    operator_service_account: str = "insula-operator"  # in the release's namespace; bound to the role below
+    tenant_secrets_role: str = "insula-tenant-secrets"  # ClusterRole: read and make the Secrets of one tenant

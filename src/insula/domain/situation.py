@@ -1,0 +1,112 @@
+"""What a tenant's objects depend on besides the spec: the memory on its Namespace, and how far the home has come."""
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, TypeAlias
+
+from insula.domain import names
+from insula.domain.manifests import Manifest
+from insula.domain.platform import Platform
+from insula.domain.tenants import DeletionPolicy, Tenant
+
+
+@dataclass(frozen=True)
+class Memory:
+    """What the operator must remember about a home, kept in annotations of its Namespace: a status is never an input.
+
+    `key_generation` counts from 1. `pulled` maps a model's name to its digest in the volume `pulled_volume` (a UID).
+    `retained_since` is an ISO time, empty while the home has a Tenant. `accepted_spec` is JSON, opaque here.
+    """
+
+    tenant_uid: str = ""
+    claimed_volume: str = ""
+    key_generation: int = 1
+    conversing: str = ""
+    agent: str = ""
+    pulled_volume: str = ""
+    pulled: Mapping[str, str] = field(default_factory=dict)
+    accepted_spec: str = ""
+    deletion_policy: DeletionPolicy = DeletionPolicy.RETAIN
+    retained_since: str = ""
+
+    def to_annotations(self) -> dict[str, str]:
+        """Return the annotations that hold this memory; what is empty is left out."""
+        pulled = json.dumps({"volume": self.pulled_volume, "models": dict(self.pulled)}, sort_keys=True)
+        annotations = {
+            names.ANNOTATION_TENANT_UID: self.tenant_uid,
+            names.ANNOTATION_CLAIMED: self.claimed_volume,
+            names.ANNOTATION_KEY_GENERATION: str(self.key_generation),
+            names.ANNOTATION_CONVERSING: self.conversing,
+            names.ANNOTATION_AGENT: self.agent,
+            names.ANNOTATION_PULLED: pulled if self.pulled_volume else "",
+            names.ANNOTATION_ACCEPTED_SPEC: self.accepted_spec,
+            names.ANNOTATION_DELETION_POLICY: self.deletion_policy.value,
+            names.ANNOTATION_RETAINED_SINCE: self.retained_since,
+        }
+        return {key: value for key, value in annotations.items() if value}
+
+    @classmethod
+    def from_annotations(cls, annotations: Mapping[str, str]) -> "Memory":
+        """Read the memory back. What a person spoilt by hand reads as if it was never known."""
+        pulled = _json_object(annotations.get(names.ANNOTATION_PULLED, ""))
+        models = pulled.get("models")
+        generation = annotations.get(names.ANNOTATION_KEY_GENERATION, "")
+        policy = annotations.get(names.ANNOTATION_DELETION_POLICY, "")
+        return cls(
+            tenant_uid=annotations.get(names.ANNOTATION_TENANT_UID, ""),
+            claimed_volume=annotations.get(names.ANNOTATION_CLAIMED, ""),
+            key_generation=int(generation) if generation.isdecimal() else 1,
+            conversing=annotations.get(names.ANNOTATION_CONVERSING, ""),
+            agent=annotations.get(names.ANNOTATION_AGENT, ""),
+            pulled_volume=str(pulled.get("volume", "")),
+            pulled={str(name): str(digest) for name, digest in models.items()} if isinstance(models, dict) else {},
+            accepted_spec=annotations.get(names.ANNOTATION_ACCEPTED_SPEC, ""),
+            # A policy that cannot be read keeps the data: the other reading could not be taken back.
+            deletion_policy=DeletionPolicy.DELETE if policy == DeletionPolicy.DELETE else DeletionPolicy.RETAIN,
+            retained_since=annotations.get(names.ANNOTATION_RETAINED_SINCE, ""),
+        )
+
+
+@dataclass(frozen=True)
+class Situation:
+    """One home at one moment: what `render.stack` turns into objects.
+
+    `tenant` None: the home has no Tenant any more and only its Namespace is rendered. `route`, `pull` and `converse`
+    say whether the Ingress and the two Jobs belong into the stack now. `conversation` is the fingerprint of what the
+    conversation agent is set up with: a Job rendered for another one is replaced.
+    """
+
+    name: str
+    tenant_id: str
+    memory: Memory
+    tenant: Tenant | None = None
+    route: bool = False
+    certificate: bool = True
+    pull: bool = False
+    converse: bool = False
+    conversation: str = ""
+
+
+@dataclass(frozen=True)
+class Stack:
+    """A home's objects in the order of their making.
+
+    `ground` is what must stand before the operator can make the Secrets (namespace, quotas, walls, accounts);
+    `house` is what mounts them.
+    """
+
+    ground: tuple[Manifest, ...] = ()
+    house: tuple[Manifest, ...] = ()
+
+
+Renderer: TypeAlias = Callable[[Situation, Platform], Stack]
+
+
+def _json_object(text: str) -> dict[str, Any]:
+    """Return the JSON object that `text` holds, or an empty one."""
+    try:
+        value = json.loads(text)
+    except ValueError:
+        return {}
+    return value if isinstance(value, dict) else {}

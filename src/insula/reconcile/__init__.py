@@ -1,0 +1,1 @@
+"""Pure: desired × observed → actions, conditions, next look. No I/O, no clock."""
