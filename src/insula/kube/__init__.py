@@ -1,0 +1,1 @@
+"""The only speaker to Kubernetes: raw JSON over one HTTP client, watches that recover, a Lease that fences."""

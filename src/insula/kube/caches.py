@@ -1,0 +1,155 @@
+"""What the cluster looks like, kind by kind, as told by its watches and by the answers to our own writes."""
+
+import asyncio
+import time
+from collections.abc import Callable, Iterable, Mapping
+from typing import Final
+
+from insula.domain.manifests import Manifest, ObjectRef, reference
+from insula.domain.names import LABEL_TENANT
+
+Key = tuple[str, str]  # namespace, name
+
+# Fields that nobody here reads and that make up half of an object's size.
+_UNUSED_METADATA: Final = ("managedFields", "selfLink")
+_LAST_APPLIED: Final = "kubectl.kubernetes.io/last-applied-configuration"
+
+
+def slim(manifest: Manifest) -> Manifest:
+    """Return the object without the bookkeeping that we do not read."""
+    metadata = {key: value for key, value in manifest["metadata"].items() if key not in _UNUSED_METADATA}
+    if _LAST_APPLIED in metadata.get("annotations", {}):
+        metadata["annotations"] = {key: text for key, text in metadata["annotations"].items() if key != _LAST_APPLIED}
+    return {**manifest, "metadata": metadata}
+
+
+def slim_pod(manifest: Manifest) -> Manifest:
+    """Return what is read of a pod: who it is, where it is and how it does."""
+    pod = slim(manifest)
+    spec = {key: pod["spec"][key] for key in ("nodeName", "restartPolicy") if key in pod.get("spec", {})}
+    return {**pod, "spec": spec}
+
+
+def tenant_of(manifest: Manifest) -> str:
+    """Return the tenant whose label an object carries, empty if none."""
+    return str(manifest["metadata"].get("labels", {}).get(LABEL_TENANT, ""))
+
+
+class Cache:
+    """The objects of one kind, found by name and by tenant. It is a watch's sink.
+
+    Args:
+        index: Says which tenant an object belongs to; empty: none.
+        changed: Is called with the tenant of every object that came, changed or went.
+        lost: Is called with the reason of every lost connection.
+        clock: Seconds that only grow.
+    """
+
+    def __init__(
+        self,
+        *,
+        index: Callable[[Manifest], str] = tenant_of,
+        changed: Callable[[Manifest], None] = lambda _manifest: None,
+        lost: Callable[[str], None] = lambda _reason: None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._index = index
+        self._changed = changed
+        self._lost = lost
+        self._clock = clock
+        self._objects: dict[Key, Manifest] = {}
+        self._by_tenant: dict[str, dict[Key, Manifest]] = {}
+        self._advanced_at = clock()
+        self._advanced_to = 0
+        self.synced = asyncio.Event()
+
+    def get(self, name: str, namespace: str = "") -> Manifest | None:
+        """Return one object, `None` where there is none."""
+        return self._objects.get((namespace, name))
+
+    def all(self) -> Iterable[Manifest]:
+        """Return all objects."""
+        return self._objects.values()
+
+    def of_tenant(self, tenant: str) -> Mapping[ObjectRef, Manifest]:
+        """Return the objects of one tenant."""
+        return {reference(manifest): manifest for manifest in self._by_tenant.get(tenant, {}).values()}
+
+    def tenants(self) -> Iterable[str]:
+        """Return the tenants that have an object here."""
+        return tuple(self._by_tenant)
+
+    def __len__(self) -> int:
+        return len(self._objects)
+
+    def idle_s(self) -> float:
+        """Return for how many seconds the watch has shown no sign of life."""
+        return self._clock() - self._advanced_at
+
+    def replace(self, items: list[Manifest], resource_version: str) -> None:
+        """Take a whole collection: what it lacks is gone, unless our own write made it after the list was read."""
+        if int(resource_version) < self._advanced_to:
+            self._forget()  # the server's history went backwards: etcd was restored from a backup
+        listed = {_key(item) for item in items}
+        for item in items:
+            self.upsert(item)
+        for key, manifest in list(self._objects.items()):
+            if key not in listed and _version(manifest) <= int(resource_version):
+                self._drop(key)
+        self.advance(resource_version)
+        self.synced.set()
+
+    def upsert(self, item: Manifest) -> None:
+        """Take an object from the watch or from the answer to our own write, unless a newer one is here already."""
+        key = _key(item)
+        held = self._objects.get(key)
+        if held is not None and _version(held) >= _version(item):
+            return
+        if held is not None:
+            self._unindex(key, held)
+        self._objects[key] = item
+        self._by_tenant.setdefault(self._index(item), {})[key] = item
+        self._changed(item)
+
+    def remove(self, item: Manifest) -> None:
+        """Take note that an object is gone, unless it has been made again since."""
+        key = _key(item)
+        held = self._objects.get(key)
+        if held is not None and _version(held) <= _version(item):
+            self._drop(key)
+
+    def advance(self, resource_version: str) -> None:
+        """Take note of a sign of life: all changes up to a resource version are here."""
+        self._advanced_at = self._clock()
+        self._advanced_to = max(self._advanced_to, int(resource_version))
+
+    def disconnected(self, reason: str) -> None:
+        """Take note of a lost connection."""
+        self._lost(reason)
+
+    def _forget(self) -> None:
+        for key in list(self._objects):
+            self._drop(key)
+        self._advanced_to = 0
+
+    def _drop(self, key: Key) -> None:
+        held = self._objects.pop(key)
+        self._unindex(key, held)
+        self._changed(held)
+
+    def _unindex(self, key: Key, held: Manifest) -> None:
+        tenant = self._index(held)
+        siblings = self._by_tenant[tenant]
+        del siblings[key]
+        if not siblings:
+            del self._by_tenant[tenant]
+
+
+def _key(manifest: Manifest) -> Key:
+    return manifest["metadata"].get("namespace", ""), manifest["metadata"]["name"]
+
+
+def _version(manifest: Manifest) -> int:
+    # Resource versions of one kind may be compared as numbers, which Kubernetes promises since 1.35
+    # and which has been true of every etcd before.
+    return int(manifest["metadata"]["resourceVersion"])
