@@ -7,9 +7,7 @@ from insula.domain.situation import Renderer
 from insula.reconcile.model import Decision, Observed
 
 
-def decide(
-    name: str, observed: Observed, platform: Platform, *, render: Renderer, now: datetime, new_id: str
-) -> Decision:
+def decide(name: str, observed: Observed, platform: Platform, *, render: Renderer, now: datetime) -> Decision:
     """Say what to apply, make and delete, which conditions hold, and when to look again.
 
     Args:
@@ -18,6 +16,8 @@ def decide(
         platform: The provider's settings.
         render: `render.stack.stack`.
         now: The time, with a zone.
-        new_id: A fresh UUID, used as the identity if this is a new home.
+
+    A new home's identity is the UID of its Tenant: two looks at a cache that has not yet seen the Namespace then
+    agree. (An adopted home keeps the identity of the data.)
     """
     raise NotImplementedError
