@@ -1,0 +1,67 @@
+"""Root file systems made of Debian packages, as one trimmed layer each."""
+
+import asyncio
+import re
+import tarfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from insula.sandbox.builds.recipes import Recipe, Results
+from insula.sandbox.builds.workshop import Workshop
+
+SUITE: Final = "trixie"  # Debian 13: Python 3.13, and an nft that works beside kube-proxy's tables (12's crashes)
+LAYER: Final = "layer.tar"
+
+# Never needed in an image: texts for people, package lists, what the container runtime mounts anyway.
+ALWAYS_LEFT_OUT: Final = (
+    r"usr/share/(doc|man|info|locale|bash-completion|lintian|bug)/.",
+    r"var/(cache|log|lib/apt)/.",
+    r"(dev|proc|sys|run|tmp|boot)/.",
+)
+
+
+@dataclass(frozen=True)
+class Rootfs:
+    """A minimal Debian with some packages.
+
+    Attributes:
+        left_out: Regular expressions of paths (without leading slash) that the layer lacks.
+    """
+
+    name: str
+    packages: tuple[str, ...]
+    weight_s: int
+    left_out: tuple[str, ...] = ()
+
+    def recipe(self) -> Recipe:
+        """Return the recipe; its result is `layer.tar`."""
+        return Recipe(
+            name=f"rootfs/{self.name}",
+            inputs=(SUITE, *self.packages, *ALWAYS_LEFT_OUT, *self.left_out, "2"),
+            make=self._make,
+            weight_s=self.weight_s,
+        )
+
+    async def _make(self, workshop: Workshop, _needs: Results, draft: Path) -> None:
+        whole = draft / "whole.tar"
+        argv: list[str | Path] = ["mmdebstrap", "--mode=root", "--variant=minbase", "--components=main"]
+        argv += ['--aptopt=APT::Install-Recommends "false"', '--aptopt=Acquire::Languages "none"']
+        argv += [f"--include={','.join(self.packages)}", SUITE, whole]
+        await workshop.run(argv)
+        await asyncio.to_thread(trim, whole, draft / LAYER, (*ALWAYS_LEFT_OUT, *self.left_out))
+        whole.unlink()
+
+
+def trim(source: Path, target: Path, left_out: tuple[str, ...]) -> None:
+    """Copy a tar without the paths that match, with owners by number and times of zero."""
+    pattern = re.compile("|".join(f"(?:{expression})" for expression in left_out))
+    with tarfile.open(source) as whole, tarfile.open(target, "w", format=tarfile.PAX_FORMAT) as trimmed:
+        for member in whole:
+            member.name = member.name.removeprefix("./")
+            if not member.name or member.name == "." or pattern.match(member.name):
+                continue
+            member.uname = member.gname = ""
+            member.mtime = 0
+            member.pax_headers = {}
+            trimmed.addfile(member, whole.extractfile(member) if member.isreg() else None)
