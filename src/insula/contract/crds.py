@@ -1,0 +1,114 @@
+"""The two CustomResourceDefinitions, made from the models."""
+
+from typing import Any, Final
+
+from insula.contract.fields import LABEL_PATTERN
+from insula.contract.plans import PlanSpec
+from insula.contract.schema import Schema, structural
+from insula.contract.status import TenantStatus
+from insula.contract.tenants import TENANT_NAME_MAX, TenantSpec
+from insula.domain import names
+from insula.domain.manifests import Manifest
+
+VERSION: Final = names.API_VERSION.partition("/")[2]
+_READY: Final = '.status.conditions[?(@.type=="Ready")]'
+
+
+def tenant_crd() -> Manifest:
+    """Return the CustomResourceDefinition of Tenant."""
+    schema = _object_schema("Tenant", structural(TenantSpec), TENANT_NAME_MAX)
+    schema["properties"]["status"] = structural(TenantStatus)
+    return _definition(
+        "Tenant",
+        short_name="tn",
+        schema=schema,
+        columns=[
+            _column("Ready", "string", f"{_READY}.status", "Whether the home answers."),
+            _column("Reason", "string", f"{_READY}.reason", "What it waits for."),
+            _column("URL", "string", ".status.url", "Where it is reached."),
+            _column("Age", "date", ".metadata.creationTimestamp", "When the Tenant was created."),
+            _column("Plan", "string", ".spec.plan", "What it may use.", wide=True),
+            _column("Message", "string", f"{_READY}.message", "What to do next.", wide=True),
+        ],
+        subresources={"status": {}},
+    )
+
+
+def plan_crd() -> Manifest:
+    """Return the CustomResourceDefinition of Plan."""
+    ceilings = ".spec.ceilings"
+    return _definition(
+        "Plan",
+        short_name="pl",
+        schema=_object_schema("Plan", structural(PlanSpec), 63),
+        columns=[
+            _column("Max-Storage-GiB", "integer", f"{ceilings}.storageGiB", "The largest sum of a home's volumes."),
+            _column("Max-GPU", "integer", f"{ceilings}.ollama.gpu", "The most shares of a GPU."),
+            _column("Age", "date", ".metadata.creationTimestamp", "When the Plan was created."),
+        ],
+    )
+
+
+def _object_schema(kind: str, spec: Schema, name_max: int) -> Schema:
+    """Return the schema of a whole object; its name is a DNS label, since namespaces and hosts are made of it."""
+    return {
+        "type": "object",
+        "description": spec.pop("description"),
+        "required": ["spec"],
+        "properties": {
+            "apiVersion": {"type": "string"},
+            "kind": {"type": "string"},
+            "metadata": {"type": "object", "properties": {"name": {"type": "string", "maxLength": name_max}}},
+            "spec": spec,
+        },
+        "x-kubernetes-validations": [
+            {
+                "rule": f"self.metadata.name.matches(r'^({LABEL_PATTERN})$')",
+                "message": f"the name of a {kind} has lower-case letters, digits and hyphens, and no dots",
+            }
+        ],
+    }
+
+
+def _definition(
+    kind: str,
+    *,
+    short_name: str,
+    schema: Schema,
+    columns: list[dict[str, Any]],
+    subresources: dict[str, Any] | None = None,
+) -> Manifest:
+    singular = kind.lower()
+    version = {
+        "name": VERSION,
+        "served": True,
+        "storage": True,
+        "schema": {"openAPIV3Schema": schema},
+        "additionalPrinterColumns": columns,
+    }
+    if subresources is not None:
+        version["subresources"] = subresources
+    return {
+        "apiVersion": "apiextensions.k8s.io/v1",
+        "kind": "CustomResourceDefinition",
+        # Without its CRDs the API server forgets every Tenant: they outlive the release.
+        "metadata": {"name": f"{singular}s.{names.GROUP}", "annotations": {"helm.sh/resource-policy": "keep"}},
+        "spec": {
+            "group": names.GROUP,
+            "scope": "Cluster",
+            "names": {
+                "kind": kind,
+                "listKind": f"{kind}List",
+                "plural": f"{singular}s",
+                "singular": singular,
+                "shortNames": [short_name],
+                "categories": ["insula"],
+            },
+            "versions": [version],
+        },
+    }
+
+
+def _column(name: str, kind: str, path: str, description: str, *, wide: bool = False) -> dict[str, Any]:
+    column = {"name": name, "type": kind, "jsonPath": path, "description": description}
+    return {**column, "priority": 1} if wide else column

@@ -1,0 +1,325 @@
+"""The chart's values, and the part of them that the operator reads as its platform file."""
+
+from typing import Annotated, Final, Literal
+
+import yaml
+from pydantic import Field, ValidationError
+
+from insula.contract.base import Model, Shape
+from insula.contract.fields import Cidr, Host, Image, ObjectName, Port
+from insula.contract.plans import PlanSpec, RequestsAndLimits
+from insula.contract.resolve import explain
+from insula.domain import platform
+from insula.domain.errors import InvalidSpecError
+from insula.domain.platform import IngressFlavour
+
+LabelMap = Annotated[
+    dict[Annotated[str, Field(max_length=317)], Annotated[str, Field(max_length=63)]], Field(max_length=16)
+]
+Cidrs = Annotated[tuple[Cidr, ...], Field(max_length=64)]
+Url = Annotated[
+    str,
+    Field(max_length=512),
+    Shape(r"https?://[^ ]+", "an address begins with https:// or http://"),
+]
+_PRIVATE: Final = ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16")
+
+
+class PodPeer(Model):
+    """Pods that a network policy opens for."""
+
+    namespace: Annotated[str, Field(min_length=1, max_length=63)]
+    """The namespace's name."""
+
+    labels: LabelMap = Field(default={})
+    """Labels of the pods. Empty: all pods there."""
+
+    def to_domain(self) -> platform.PodPeer:
+        """Return the peer as the rest of Insula sees it."""
+        return platform.PodPeer(self.namespace, _pairs(self.labels))
+
+
+class Opening(Model):
+    """An address outside the cluster that homes may reach."""
+
+    cidr: Cidr
+    """The range of addresses."""
+
+    port: Port
+    """The TCP port."""
+
+    def to_domain(self) -> platform.Opening:
+        """Return the opening as the rest of Insula sees it."""
+        return platform.Opening(self.cidr, self.port)
+
+
+class Ingress(Model):
+    """How homes are reached from outside."""
+
+    class_name: ObjectName = "nginx"
+    """The IngressClass of the homes' Ingresses."""
+
+    flavour: IngressFlavour = IngressFlavour.NGINX
+    """Whose annotations the Ingresses carry: nginx (Traefik reads them, too), traefik, or none."""
+
+    controller: PodPeer = PodPeer(namespace="ingress-nginx")
+    """The controller's pods: they alone may reach Home Assistant."""
+
+
+class Issuer(Model):
+    """Who signs the homes' certificates (cert-manager)."""
+
+    kind: Literal["ClusterIssuer", "Issuer"] = "ClusterIssuer"
+    """ClusterIssuer, or an Issuer that stands in every tenant's namespace."""
+
+    name: Annotated[str, Field(max_length=253)] = ""
+    """The issuer's name. Empty: no Certificate is made, and the ingress controller's own one serves."""
+
+
+class Dns(PodPeer):
+    """The cluster's DNS."""
+
+    namespace: Annotated[str, Field(min_length=1, max_length=63)] = "kube-system"
+    """The namespace of the DNS pods."""
+
+    labels: LabelMap = Field(default={"k8s-app": "kube-dns"})
+    """The labels of the DNS pods."""
+
+    port: Port = 53
+    """The port of the DNS pods behind their Service."""
+
+
+class ApiServer(Model):
+    """The Kubernetes API as the operator's and the gateway's pods reach it."""
+
+    cidrs: Cidrs = ()
+    """Ranges that hold the API server's own addresses (not its Service's). Empty: any address on these ports."""
+
+    ports: Annotated[tuple[Port, ...], Field(min_length=1, max_length=8)] = (443, 6443)
+    """Its ports; policies see the port behind the Service."""
+
+
+class Network(Model):
+    """The ranges that homes may and may not reach, written once: they never grow with the nodes."""
+
+    dns: Dns = Dns()
+    """The cluster's DNS."""
+
+    forbidden_cidrs: Annotated[Cidrs, Field(alias="forbiddenCIDRs")] = (
+        *_PRIVATE,
+        "100.64.0.0/10",
+        "127.0.0.0/8",
+        "169.254.0.0/16",
+    )
+    """What no home reaches on the internet's side: private, link-local, node and API ranges. A plan opens a LAN."""
+
+    trusted_proxies: Cidrs = _PRIVATE
+    """Ranges whose X-Forwarded-For Home Assistant believes: the pod network. Policies let only the ingress in."""
+
+    api_server: ApiServer = ApiServer()
+    """The Kubernetes API, for the policies around the operator and the gateway."""
+
+
+class ModelRegistry(Model):
+    """Where models are pulled from."""
+
+    url: Url = "https://registry.ollama.ai"
+    """The registry."""
+
+    opening: Opening | None = None
+    """Its address, when it is outside the cluster on a forbidden range. Absent: the internet."""
+
+    pods: PodPeer | None = None
+    """Its pods, when it stands in the cluster. Absent: it does not."""
+
+
+class PackageIndex(Model):
+    """Where Home Assistant gets the Python packages that an integration needs."""
+
+    url: Annotated[str, Field(max_length=512)] = ""
+    """The index. Empty: the public one."""
+
+    opening: Opening | None = None
+    """Its address, when it is on a forbidden range. Absent: the internet."""
+
+
+class PlatformSettings(Model):
+    """What the operator must know about the cluster; written the same in the values and in the platform file."""
+
+    domain: Annotated[str, Field(max_length=200)]
+    """The DNS domain under which homes get their names, for example homes.example.com. Required."""
+
+    host_template: Annotated[
+        str,
+        Field(max_length=200),
+        Shape(r"[a-z0-9.-]*\{tenant\}[a-z0-9.-]*\{domain\}", "the template holds {tenant} and ends in {domain}"),
+    ] = "ha.{tenant}.{domain}"
+    """How a home's host is made of the tenant's name and the domain."""
+
+    ingress: Ingress = Ingress()
+    """How homes are reached from outside."""
+
+    issuer: Issuer = Issuer()
+    """Who signs the homes' certificates (cert-manager)."""
+
+    storage_class: Annotated[str, Field(max_length=253)] = ""
+    """The StorageClass of homes whose plan names none. Empty: the cluster's default."""
+
+    network: Network = Network()
+    """What homes may reach."""
+
+    model_registry: ModelRegistry = ModelRegistry()
+    """Where models are pulled from."""
+
+    package_index: PackageIndex = PackageIndex()
+    """Where Home Assistant gets Python packages."""
+
+    node_selector: LabelMap = Field(default={})
+    """Labels of the nodes that may run homes. Empty: all."""
+
+
+class PlatformImages(Model):
+    """Whole image references."""
+
+    insula: Image
+    """Insula itself, for Jobs."""
+
+    home_assistant: Image
+    """Home Assistant."""
+
+    ollama: Image
+    """Ollama."""
+
+    pull_policy: Literal["Always", "IfNotPresent", "Never"] = "IfNotPresent"
+    """When nodes pull."""
+
+
+class PlatformFile(PlatformSettings):
+    """The file that the chart mounts into the operator at /etc/insula/platform.yaml."""
+
+    domain: Host
+    """The DNS domain under which homes get their names."""
+
+    images: PlatformImages
+    """The images that homes run."""
+
+    release_namespace: ObjectName
+    """Where Insula itself stands."""
+
+    gateway_service: ObjectName = "insula-gateway"
+    """The gateway's Service there."""
+
+    def to_domain(self) -> platform.Platform:
+        """Return the settings as the rest of Insula sees them."""
+        registry, index = self.model_registry, self.package_index
+        return platform.Platform(
+            domain=self.domain,
+            images=platform.Images(**self.images.model_dump()),
+            release_namespace=self.release_namespace,
+            host_template=self.host_template,
+            ingress_class=self.ingress.class_name,
+            ingress_flavour=self.ingress.flavour,
+            ingress_controller=self.ingress.controller.to_domain(),
+            issuer_kind=self.issuer.kind,
+            issuer_name=self.issuer.name,
+            storage_class=self.storage_class,
+            gateway_service=self.gateway_service,
+            dns=self.network.dns.to_domain(),
+            dns_port=self.network.dns.port,
+            forbidden_cidrs=self.network.forbidden_cidrs,
+            trusted_proxies=self.network.trusted_proxies,
+            model_registry_url=registry.url,
+            model_registry_opening=registry.opening.to_domain() if registry.opening else None,
+            model_registry_pods=registry.pods.to_domain() if registry.pods else None,
+            package_index_url=index.url,
+            package_index_opening=index.opening.to_domain() if index.opening else None,
+            node_selector=_pairs(self.node_selector),
+        )
+
+
+class ChartImage(Model):
+    """An image in parts, so that one of them can be set alone."""
+
+    repository: Annotated[str, Field(max_length=255)]
+    """The image's name without its version."""
+
+    tag: Annotated[str, Field(max_length=128)] = ""
+    """The version; `latest` is refused."""
+
+    digest: Annotated[str, Field(max_length=71)] = ""
+    """The digest, sha256:…; it wins over the tag."""
+
+
+class ChartImages(Model):
+    """The images that Insula and the homes run."""
+
+    insula: ChartImage = ChartImage(repository="")
+    """Insula itself. The repository is required; an empty tag is the chart's appVersion."""
+
+    home_assistant: ChartImage = ChartImage(repository="ghcr.io/home-assistant/home-assistant", tag="2026.2.3")
+    """Home Assistant."""
+
+    ollama: ChartImage = ChartImage(repository="docker.io/ollama/ollama", tag="0.17.4")
+    """Ollama."""
+
+    pull_policy: Literal["Always", "IfNotPresent", "Never"] = "IfNotPresent"
+    """When nodes pull."""
+
+
+class Process(Model):
+    """One of Insula's own Deployments."""
+
+    replicas: Annotated[int, Field(ge=1, le=64)] = 2
+    """How many pods."""
+
+    resources: RequestsAndLimits
+    """CPU and memory of each pod."""
+
+
+class DefaultPlan(Model):
+    """A Plan that comes with the chart, so that a first Tenant needs nothing else."""
+
+    create: bool = True
+    """False: bring your own plans."""
+
+    name: ObjectName = "standard"
+    """The plan's name."""
+
+    spec: PlanSpec
+    """What it gives and allows; see the Plan's own page."""
+
+
+class Values(PlatformSettings):
+    """Everything that can be set when the chart is installed."""
+
+    images: ChartImages = ChartImages()
+    """The images that Insula and the homes run."""
+
+    operator: Process
+    """The operator: one replica works, the others stand by."""
+
+    gateway: Process
+    """The gateway: all replicas work."""
+
+    default_plan: DefaultPlan
+    """The plan that comes with the chart."""
+
+
+def platform_from_yaml(text: str) -> platform.Platform:
+    """Return the settings that a platform file holds.
+
+    Raises:
+        InvalidSpecError: The text is no YAML, or a field is missing, unknown or malformed.
+    """
+    try:
+        return PlatformFile.model_validate(yaml.safe_load(text)).to_domain()
+    except yaml.YAMLError as error:
+        raise InvalidSpecError("the platform file is no YAML", remedy="Correct it and start again.") from error
+    except ValidationError as error:
+        raise InvalidSpecError(
+            f"the platform file is wrong: {explain(error)}", remedy="Correct the chart's values and upgrade."
+        ) from error
+
+
+def _pairs(labels: dict[str, str]) -> tuple[tuple[str, str], ...]:
+    return tuple(sorted(labels.items()))
