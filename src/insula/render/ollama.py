@@ -1,0 +1,98 @@
+"""Ollama: one model server that only the gateway reaches, under two names: its own, and the one the home speaks to."""
+
+from typing import Final
+
+from insula.domain import names
+from insula.domain.manifests import Manifest
+from insula.domain.platform import Platform
+from insula.domain.tenants import Tenant
+from insula.render import objects, pods
+
+PROBE_PATH: Final = "/api/version"
+PATHS: Final = {"models": "/models", "tmp": "/tmp"}  # noqa: S108 (in a pod)
+STOP_S: Final = 30
+
+ENVIRONMENT: Final = {
+    "OLLAMA_HOST": f"0.0.0.0:{names.OLLAMA_PORT}",
+    "OLLAMA_MODELS": "/models",
+    "HOME": "/tmp",  # noqa: S108 (in a pod)
+    # One person, one model: more would divide its memory.
+    "OLLAMA_NUM_PARALLEL": "1",
+    "OLLAMA_MAX_LOADED_MODELS": "1",
+    "OLLAMA_KEEP_ALIVE": "-1",
+    # The pull Job writes into the same store: a start must not sweep away what it has half written.
+    "OLLAMA_NOPRUNE": "1",
+    "OLLAMA_NO_CLOUD": "1",
+    "OLLAMA_CONTEXT_LENGTH": "2048",
+}
+
+
+def services(tenant: Tenant, platform: Platform) -> tuple[Manifest, ...]:
+    """Return the back end that the gateway finds by its label, and the name `ollama` that leads to the gateway."""
+    door = f"{platform.gateway_service}.{platform.release_namespace}.svc.cluster.local"
+    return (
+        {
+            "apiVersion": "v1",
+            "kind": "Service",
+            "metadata": objects.metadata(tenant.name, names.OLLAMA_BACKEND, component=names.OLLAMA),
+            "spec": {
+                "type": "ClusterIP",
+                "clusterIP": "None",
+                "selector": objects.selector(tenant.name, names.OLLAMA),
+                "ports": [{"name": "http", "port": names.OLLAMA_PORT, "targetPort": "http", "protocol": "TCP"}],
+            },
+        },
+        {
+            "apiVersion": "v1",
+            "kind": "Service",
+            "metadata": objects.metadata(tenant.name, names.OLLAMA),
+            "spec": {"type": "ExternalName", "externalName": door},
+        },
+    )
+
+
+def deployment(tenant: Tenant, platform: Platform) -> Manifest:
+    """Return the Deployment; `Recreate`, for a GPU is rarely free twice."""
+    spec = pods.pod_basics(names.OLLAMA, platform, gpu=tenant.ollama.gpu > 0) | {
+        "terminationGracePeriodSeconds": STOP_S,
+        "containers": [_container(tenant, platform)],
+        "volumes": [pods.claim_volume("models", names.OLLAMA_MODELS), pods.scratch_volume("tmp", "1Gi")],
+    }
+    return {
+        "apiVersion": "apps/v1",
+        "kind": "Deployment",
+        "metadata": objects.metadata(tenant.name, names.OLLAMA, component=names.OLLAMA),
+        "spec": {
+            "replicas": 0 if tenant.suspended else 1,
+            "revisionHistoryLimit": 2,
+            "strategy": {"type": "Recreate"},
+            "selector": {"matchLabels": objects.selector(tenant.name, names.OLLAMA)},
+            "template": pods.template(tenant.name, names.OLLAMA, spec),
+        },
+    }
+
+
+def _container(tenant: Tenant, platform: Platform) -> Manifest:
+    look = {"httpGet": {"path": PROBE_PATH, "port": "http"}, "timeoutSeconds": 5}
+    return {
+        "name": names.OLLAMA,
+        "image": tenant.ollama.image or platform.images.ollama,
+        "imagePullPolicy": platform.images.pull_policy,
+        "command": ["ollama", "serve"],
+        "env": pods.environment(ENVIRONMENT),
+        "ports": [{"name": "http", "containerPort": names.OLLAMA_PORT, "protocol": "TCP"}],
+        "resources": _resources(tenant),
+        "securityContext": pods.locked_down(),
+        "startupProbe": look | {"periodSeconds": 1, "failureThreshold": 120},
+        "readinessProbe": look | {"periodSeconds": 5, "failureThreshold": 3},
+        "volumeMounts": pods.mounts(PATHS),
+    }
+
+
+def _resources(tenant: Tenant) -> Manifest:
+    """Return the container's resources. A GPU cannot be overcommitted: request and limit are one number."""
+    resources = tenant.ollama.resources.to_manifest()
+    if tenant.ollama.gpu:
+        for amounts in resources.values():
+            amounts[pods.GPU_RESOURCE] = str(tenant.ollama.gpu)
+    return resources

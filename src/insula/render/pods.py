@@ -1,0 +1,87 @@
+"""What all pods of a tenant share: Pod Security `restricted`, a read-only root, no token, one user id."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+from insula.domain import names
+from insula.domain.manifests import Manifest
+from insula.domain.platform import Platform
+from insula.render import objects
+
+USER_ID: Final = 10001  # the user of all our images, and the group that owns the volumes
+SECRET_MODE: Final = 0o440  # root and the group of the volumes may read
+
+GPU_RESOURCE: Final = "nvidia.com/gpu"
+# Nodes with GPUs often keep other pods away by a taint of this name.
+GPU_TOLERATION: Final[Manifest] = {"key": GPU_RESOURCE, "operator": "Exists", "effect": "NoSchedule"}
+
+
+def template(
+    tenant: str, component: str, spec: Mapping[str, Any], annotations: Mapping[str, str] | None = None
+) -> Manifest:
+    """Return a pod template: `component` goes into the selector's label and into the one that policies match."""
+    return {
+        "metadata": {
+            "labels": objects.labels(tenant, component) | {names.LABEL_NETWORK: component},
+            **({"annotations": dict(annotations)} if annotations else {}),
+        },
+        "spec": dict(spec),
+    }
+
+
+def pod_basics(account: str, platform: Platform, *, gpu: bool = False) -> Manifest:
+    """Return the fields of a pod's spec that are the same for all: identity, security and place."""
+    return {
+        "serviceAccountName": account,
+        "automountServiceAccountToken": False,
+        # Links would put every Service of the namespace into the environment, and the resident sees that.
+        "enableServiceLinks": False,
+        "securityContext": {
+            "runAsNonRoot": True,
+            "runAsUser": USER_ID,
+            "runAsGroup": USER_ID,
+            "fsGroup": USER_ID,
+            # Walking a volume of models at every start would cost minutes.
+            "fsGroupChangePolicy": "OnRootMismatch",
+            "seccompProfile": {"type": "RuntimeDefault"},
+        },
+        **({"nodeSelector": dict(platform.node_selector)} if platform.node_selector else {}),
+        **({"tolerations": [GPU_TOLERATION]} if gpu else {}),
+    }
+
+
+def locked_down() -> Manifest:
+    """Return the security context of a container."""
+    return {
+        "allowPrivilegeEscalation": False,
+        "capabilities": {"drop": ["ALL"]},
+        "readOnlyRootFilesystem": True,
+    }
+
+
+def environment(variables: Mapping[str, str]) -> list[Manifest]:
+    """Return a container's `env`; what is empty is left out."""
+    return [{"name": name, "value": value} for name, value in variables.items() if value]
+
+
+def mounts(paths: Mapping[str, str], *, read_only: Sequence[str] = ()) -> list[Manifest]:
+    """Return a container's `volumeMounts` from volume name → path."""
+    return [
+        {"name": name, "mountPath": path, **({"readOnly": True} if name in read_only else {})}
+        for name, path in paths.items()
+    ]
+
+
+def claim_volume(name: str, claim: str) -> Manifest:
+    """Return a volume that is a PersistentVolumeClaim."""
+    return {"name": name, "persistentVolumeClaim": {"claimName": claim}}
+
+
+def scratch_volume(name: str, size_limit: str) -> Manifest:
+    """Return an empty volume that lives as long as the pod."""
+    return {"name": name, "emptyDir": {"sizeLimit": size_limit}}
+
+
+def secret_volume(secret: str) -> Manifest:
+    """Return a volume that shows a Secret; it bears the Secret's name."""
+    return {"name": secret, "secret": {"secretName": secret, "defaultMode": SECRET_MODE}}

@@ -1,0 +1,88 @@
+"""How much a namespace may use: exactly what its own pods need, headroom for Jobs, and nothing that opens a node."""
+
+from collections.abc import Iterable
+from typing import Final
+
+from insula.domain.manifests import Manifest
+from insula.domain.quantities import Resources
+from insula.domain.tenants import Tenant
+from insula.render import objects, pods
+
+# One Job's container. Reading and hashing blobs is bound by disk and network, hence the wide limit of CPU.
+JOB_RESOURCES: Final = Resources(cpu_request_m=50, cpu_limit_m=1000, memory_request_mib=64, memory_limit_mib=256)
+# Pull and converse at once, and one whose predecessor has not left yet.
+JOBS_AT_ONCE: Final = 3
+# What cert-manager gives its HTTP-01 solver, a pod without a deadline that comes and goes.
+SOLVER_RESOURCES: Final = Resources(cpu_request_m=10, cpu_limit_m=100, memory_request_mib=64, memory_limit_mib=64)
+# For containers that say nothing, of which Insula renders none: the quota refuses a pod without limits.
+UNSAID: Final = Resources(cpu_request_m=10, cpu_limit_m=100, memory_request_mib=64, memory_limit_mib=128)
+
+# Home Assistant, the gateway's name, Ollama's back end; the solver's; and one to spare.
+SERVICES: Final = 5
+
+
+def quotas(tenant: Tenant) -> tuple[Manifest, ...]:
+    """Return the quotas: of pods that stay, of pods with a deadline (Jobs), and of everything that is no pod.
+
+    The third stands alone because a quota with a scope may count pods only.
+    """
+    staying = (tenant.home_assistant.resources, tenant.ollama.resources, SOLVER_RESOURCES)
+    return (
+        _quota(tenant, "pods", _compute(staying), scope="NotTerminating"),
+        _quota(tenant, "jobs", _compute([JOB_RESOURCES] * JOBS_AT_ONCE), scope="Terminating"),
+        _quota(tenant, "objects", _objects(tenant)),
+    )
+
+
+def limit_range(tenant: Tenant) -> Manifest:
+    """Return the defaults for containers that name no resources."""
+    resources = UNSAID.to_manifest()
+    return {
+        "apiVersion": "v1",
+        "kind": "LimitRange",
+        "metadata": objects.metadata(tenant.name, "defaults"),
+        "spec": {
+            "limits": [
+                {"type": "Container", "default": resources["limits"], "defaultRequest": resources["requests"]},
+            ]
+        },
+    }
+
+
+def _quota(tenant: Tenant, name: str, hard: dict[str, str], scope: str = "") -> Manifest:
+    return {
+        "apiVersion": "v1",
+        "kind": "ResourceQuota",
+        "metadata": objects.metadata(tenant.name, name),
+        "spec": {"hard": hard, **({"scopes": [scope]} if scope else {})},
+    }
+
+
+def _compute(needs: Iterable[Resources]) -> dict[str, str]:
+    """Return the sum of what pods need. Deployments are `Recreate`, so no pod needs room for its successor."""
+    each = tuple(needs)
+    return {
+        "pods": str(len(each)),
+        "requests.cpu": f"{sum(one.cpu_request_m for one in each)}m",
+        "limits.cpu": f"{sum(one.cpu_limit_m for one in each)}m",
+        "requests.memory": f"{sum(one.memory_request_mib for one in each)}Mi",
+        "limits.memory": f"{sum(one.memory_limit_mib for one in each)}Mi",
+    }
+
+
+def _objects(tenant: Tenant) -> dict[str, str]:
+    return {
+        "services": str(SERVICES),
+        # A port on a node, or an address of the provider's, would be a way around the ingress and the gateway.
+        "services.nodeports": "0",
+        "services.loadbalancers": "0",
+        "persistentvolumeclaims": "2",
+        "requests.storage": f"{tenant.home_assistant.storage_gib + tenant.ollama.storage_gib}Gi",
+        f"requests.{pods.GPU_RESOURCE}": str(tenant.ollama.gpu),
+        "count/deployments.apps": "2",
+        "count/jobs.batch": "10",
+        "count/ingresses.networking.k8s.io": "3",
+        # Ours, Kubernetes' own root certificate, and what a certificate's renewal makes for a while.
+        "configmaps": "10",
+        "secrets": "10",
+    }

@@ -1,0 +1,51 @@
+"""The whole of a home, in the order of its making."""
+
+from collections.abc import Iterator
+
+from insula.domain.manifests import Manifest
+from insula.domain.platform import Platform
+from insula.domain.situation import Situation, Stack
+from insula.domain.tenants import Tenant
+from insula.render import accounts, home_assistant, jobs, namespace, network, objects, ollama, quota, route, storage
+
+
+def stack(situation: Situation, platform: Platform) -> Stack:
+    """Return every object that the home has in this situation.
+
+    A suspended home keeps all but its Jobs, with no replicas. A home without a Tenant keeps its Namespace alone:
+    what else stands is the pruner's to judge.
+    """
+    home = namespace.namespace(situation)
+    tenant = situation.tenant
+    if tenant is None:
+        return Stack(ground=(home,))
+    ground = (objects.stamped(each) for each in _ground(tenant, platform))
+    house = (objects.stamped(each) for each in _house(tenant, situation, platform))
+    return Stack(ground=(home, *ground), house=tuple(house))
+
+
+def _ground(tenant: Tenant, platform: Platform) -> Iterator[Manifest]:
+    """Yield the walls before anything that could look over them."""
+    yield from quota.quotas(tenant)
+    yield quota.limit_range(tenant)
+    yield from network.policies(tenant, platform)
+    yield from accounts.service_accounts(tenant.name)
+    yield accounts.operator_binding(tenant.name, platform)
+
+
+def _house(tenant: Tenant, situation: Situation, platform: Platform) -> Iterator[Manifest]:
+    """Yield what lives behind them: volumes first, the way in last."""
+    yield from storage.volumes(tenant, platform)
+    yield home_assistant.scripts(tenant)
+    yield home_assistant.service(tenant)
+    yield from ollama.services(tenant, platform)
+    yield home_assistant.deployment(tenant, platform)
+    yield ollama.deployment(tenant, platform)
+    if platform.issuer_name and situation.certificate:
+        yield route.certificate(tenant, platform)
+    if situation.pull and tenant.ollama.models and not tenant.suspended:
+        yield jobs.pull(tenant, platform)
+    if situation.converse and tenant.ollama.models and not tenant.suspended:
+        yield jobs.converse(tenant, platform, situation.conversation)
+    if situation.route:
+        yield route.ingress(tenant, platform)
