@@ -1,0 +1,162 @@
+"""What a node sees as its root: the machine's programs read-only, its own directories, and nothing else of the machine.
+
+A node can therefore leave nothing on the machine outside its own directory, whatever its pods write to which host path.
+The plan is made here and carried out by node_init.sh inside the node's mount namespace.
+"""
+
+import secrets
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from insula.domain.errors import NotFoundError
+from insula.sandbox import containerd_settings
+from insula.sandbox.layout import NODE_NAMES, Layout, NodePaths
+
+HERE: Final = Path(__file__).parent
+
+PROGRAMS: Final = ("containerd", "containerd-shim-runc-v2", "ctr", "kubeadm", "kubectl", "kubelet")
+OPTIONAL_PROGRAMS: Final = ("runc",)  # else the machine's own
+SYSTEM_DIRECTORIES: Final = ("bin", "lib", "lib32", "lib64", "libx32", "sbin")
+
+# Files of the machine's /etc that programs and pods with host paths read. Links are followed: copies never dangle.
+COPIED: Final = ("group", "ld.so.cache", "localtime", "nsswitch.conf", "os-release", "passwd", "protocols", "services")
+SEEN: Final = ("alternatives", "ca-certificates", "iproute2", "ssl")
+
+# The kubelet wants these settings of the whole machine changed. They are fine as they are for a sandbox, so it is shown
+# what it wants to see. Path below /proc/sys → value.
+PRETENDED: Final = {
+    "kernel/keys/root_maxbytes": "25000000",
+    "kernel/keys/root_maxkeys": "1000000",
+    "kernel/panic": "10",
+    "kernel/panic_on_oops": "1",
+    "vm/overcommit_memory": "1",
+    "vm/panic_on_oom": "0",
+}
+
+
+@dataclass(frozen=True)
+class Step:
+    """One line of the plan; the kinds are those that node_init.sh knows."""
+
+    kind: str
+    target: str
+    source: str = "-"
+
+    def __str__(self) -> str:
+        return f"{self.kind}\t{self.target}\t{self.source}"
+
+
+def prepare(layout: Layout, node: str, binaries: Path) -> None:
+    """Write the node's own files and the plan of its root into the node's directory.
+
+    Raises:
+        NotFoundError: A program is missing in `binaries`.
+    """
+    paths = layout.node(node)
+    for directory in (paths.etc, paths.logs, *paths.mounts.values()):
+        directory.mkdir(parents=True, exist_ok=True)
+    _write_settings(layout, node, paths)
+    plan = [*_machine(), *_etc(paths), *_programs(binaries), *_own(paths)]
+    (paths.etc / "plan").write_text("".join(f"{step}\n" for step in plan))
+
+
+def _write_settings(layout: Layout, node: str, paths: NodePaths) -> None:
+    etc = paths.etc
+    (etc / "hostname").write_text(f"{node}\n")
+    hosts = [f"{layout.node_address(name)} {name}" for name in NODE_NAMES]
+    (etc / "hosts").write_text("\n".join(["127.0.0.1 localhost", "::1 localhost", *hosts, ""]))
+    (etc / "resolv.conf").write_text(resolv_conf(layout, _machine_resolv_conf()))
+    (etc / "config.toml").write_text(containerd_settings.render())
+    machine_id = etc / "machine-id"
+    if not machine_id.exists():
+        machine_id.write_text(f"{secrets.token_hex(16)}\n")
+    pretended = etc / "sys"
+    for key, value in PRETENDED.items():
+        file = pretended / key
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(f"{value}\n")
+
+
+def _machine_resolv_conf() -> str:
+    # systemd-resolved's own file has a loopback address; beside it lies the one with the real servers.
+    for path in (Path("/run/systemd/resolve/resolv.conf"), Path("/etc/resolv.conf")):
+        if path.exists():
+            return path.read_text()
+    return ""
+
+
+def resolv_conf(layout: Layout, machine: str) -> str:
+    """Return a node's resolv.conf: the machine's name servers that a node can reach.
+
+    Without any it names the machine's end of the bridge: CoreDNS refuses to start with no server at all.
+    """
+    servers = [
+        words[1]
+        for words in (line.split() for line in machine.splitlines())
+        if len(words) > 1 and words[0] == "nameserver" and not words[1].startswith(("127.", "::1"))
+    ]
+    return "".join(f"nameserver {server}\n" for server in servers or [str(layout.bridge_address)])
+
+
+def _machine() -> Iterator[Step]:
+    """What comes from the machine: programs read-only, devices, control groups."""
+    yield Step("read-only", "/usr", "/usr")
+    for name in SYSTEM_DIRECTORIES:
+        path = Path("/") / name
+        if path.is_symlink():
+            yield Step("link", f"/{name}", str(path.readlink()))
+        elif path.is_dir():
+            yield Step("read-only", f"/{name}", str(path))
+    yield Step("proc", "/proc")
+    yield Step("sysfs", "/sys")
+    yield Step("tree", "/sys/fs/cgroup", "/sys/fs/cgroup")
+    yield Step("bpf", "/sys/fs/bpf")
+    yield Step("tree", "/dev", "/dev")
+    yield Step("tmpfs", "/run", "755")
+    yield Step("tmpfs", "/tmp", "1777")  # noqa: S108  # the node's, not the machine's
+    yield Step("cgroup2", "/run/cilium/cgroupv2")  # one for all programs; Cilium wants a mount point of its own
+    for directory in ("/root", "/run/lock", "/run/netns", "/mnt", "/home", "/srv", "/var/cache"):
+        yield Step("directory", directory)
+    yield Step("link", "/var/run", "/run")
+    yield Step("link", "/var/lock", "/run/lock")
+
+
+def _etc(paths: NodePaths) -> Iterator[Step]:
+    for name in COPIED:
+        if (Path("/etc") / name).exists():
+            yield Step("copy", f"/etc/{name}", f"/etc/{name}")
+    for name in SEEN:
+        if (Path("/etc") / name).is_dir():
+            yield Step("read-only", f"/etc/{name}", f"/etc/{name}")
+    for name in ("hostname", "hosts", "machine-id", "resolv.conf"):
+        yield Step("copy", f"/etc/{name}", str(paths.etc / name))
+    yield Step("copy", "/etc/containerd/config.toml", str(paths.etc / "config.toml"))
+    yield Step("link", "/etc/mtab", "/proc/mounts")
+    for key in PRETENDED:
+        if (Path("/proc/sys") / key).exists():
+            yield Step("bind", f"/proc/sys/{key}", str(paths.etc / "sys" / key))
+
+
+def _programs(binaries: Path) -> Iterator[Step]:
+    yield Step("copy", "/opt/insula/node_init.sh", str(HERE / "node_init.sh"))
+    yield Step("copy", "/opt/insula/sbin/systemctl", str(HERE / "systemctl"))
+    placed: set[Path] = set()  # one program may go by several names
+    for name in (*PROGRAMS, *OPTIONAL_PROGRAMS):
+        link = binaries / name
+        if not link.exists():
+            if name in PROGRAMS:
+                raise NotFoundError(f"the program {name} is missing in {binaries}", remedy="run `insula sandbox build`")
+            continue
+        program = link.resolve()
+        if program not in placed:
+            placed.add(program)
+            yield Step("read-only", f"/opt/insula/programs/{program.name}", str(program))
+        yield Step("link", f"/opt/insula/bin/{name}", f"../programs/{program.name}")
+
+
+def _own(paths: NodePaths) -> Iterator[Step]:
+    for target, source in paths.mounts.items():
+        yield Step("bind", target, str(source))
+    yield Step("bind", "/var/log/insula", str(paths.logs))
