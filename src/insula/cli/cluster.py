@@ -1,0 +1,71 @@
+"""The person's cluster: a thin adapter that gives the use cases what they ask of Kubernetes."""
+
+import asyncio
+import builtins
+import contextlib
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from typing import Any, TypeVar
+
+from insula.domain.manifests import Manifest, ObjectRef
+from insula.kube import config, kinds
+from insula.kube.client import Client
+from insula.kube.requests import Request
+
+Result = TypeVar("Result")
+
+
+class Cluster:
+    """Implements the ports of `services.tenancy`, `services.asking` and `services.diagnosis` on one client."""
+
+    def __init__(self, client: Client) -> None:
+        self._client = client
+
+    async def version(self) -> str:
+        """Return the API server's version."""
+        answer = await self._client.json(Request("get", "version", "GET", "/version"))
+        return str(answer["gitVersion"])
+
+    async def find(self, ref: ObjectRef) -> Manifest | None:
+        """Return the object, or None where it does not exist."""
+        return await self._client.find(ref)
+
+    async def list(
+        self, api_version: str, kind: str, *, namespace: str = "", labels: Mapping[str, str] | None = None
+    ) -> builtins.list[Manifest]:
+        """Return the objects of a kind that bear all the labels."""
+        selector = ",".join(f"{key}={value}" for key, value in (labels or {}).items())
+        listing = await self._client.list(kinds.of(api_version, kind), namespace=namespace, selector=selector)
+        return listing.items
+
+    async def create(self, manifest: Manifest) -> Manifest:
+        """Create an object."""
+        return await self._client.create(manifest)
+
+    async def merge_patch(self, ref: ObjectRef, patch: Mapping[str, Any]) -> Manifest:
+        """Merge a patch into an object."""
+        return await self._client.merge_patch(ref, patch)
+
+    async def delete(self, ref: ObjectRef) -> bool:
+        """Delete an object and say whether it was there."""
+        return await self._client.delete(ref)
+
+    async def logs(self, namespace: str, pod: str, *, tail: int) -> str:
+        """Return the last lines of a pod's log."""
+        return await self._client.logs(namespace, pod, tail=tail)
+
+
+@contextlib.asynccontextmanager
+async def connect() -> AsyncIterator[Cluster]:
+    """Open the cluster that this person's kubeconfig names."""
+    async with Client(config.find()) as client:
+        yield Cluster(client)
+
+
+def run(work: Callable[[Cluster], Awaitable[Result]]) -> Result:
+    """Run one piece of work on the person's cluster and return what it returns."""
+
+    async def whole() -> Result:
+        async with connect() as cluster:
+            return await work(cluster)
+
+    return asyncio.run(whole())

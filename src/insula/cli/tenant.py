@@ -1,0 +1,193 @@
+"""`insula tenant`: what a provider does with tenants, from the first one to the last."""
+
+import functools
+import webbrowser
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from insula.cli import output, views, waiting, writing
+from insula.cli.cluster import Cluster, run
+from insula.cli.home import log_in
+from insula.cli.output import Format, Output
+from insula.domain.manifests import Manifest
+from insula.services import asking, tenancy
+
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    help="Create, watch, open, ask, suspend and delete tenants.",
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+# Creating a home with its model at hand takes some 10 s; a model of some GB has to be loaded first.
+DEFAULT_TIMEOUT_S = 600.0
+Name = Annotated[str, typer.Argument(help="The tenant's name.", show_default=False)]
+Wait = Annotated[bool, typer.Option("--wait", help="Wait until it is so; show the conditions as they change.")]
+Timeout = Annotated[float, typer.Option("--timeout", help="The longest wait, in seconds.", min=0)]
+
+
+@app.command()
+def create(
+    name: Annotated[str | None, typer.Argument(help="The tenant's name; a file may hold it, too.")] = None,
+    *,
+    owner: Annotated[str | None, typer.Option(help="The resident's e-mail address.")] = None,
+    plan: Annotated[str | None, typer.Option(help="The plan's name; `standard` where nothing says otherwise.")] = None,
+    model: Annotated[list[str] | None, typer.Option(help="A model to pull; may be given several times.")] = None,
+    host: Annotated[str | None, typer.Option(help="The host name, where the plan allows another one.")] = None,
+    file: Annotated[Path | None, typer.Option("--file", "-f", help="A Tenant in YAML; options win over it.")] = None,
+    wait: Wait = False,
+    timeout: Timeout = DEFAULT_TIMEOUT_S,
+    form: Output = Format.TABLE,
+) -> None:
+    """Create a tenant: a Home Assistant and an Ollama of its own, with its own address."""
+    base = writing.read(file) if file else None
+    manifest = writing.tenant(name, base=base, owner=owner, plan=plan, models=model or (), host=host)
+    made = run(lambda cluster: tenancy.create(cluster, manifest))
+    final = str(made["metadata"]["name"])
+    if wait:
+        made = run(lambda cluster: _await_readiness(cluster, final, timeout))
+    elif form is Format.TABLE:
+        output.note(f"{final} is being made; `insula tenant wait {final}` shows how it comes along")
+    _print_tenant(made, form)
+
+
+@app.command("list")
+def list_(form: Output = Format.TABLE) -> None:
+    """List all tenants."""
+    found = run(tenancy.look_at_all)
+    if form is not Format.TABLE:
+        output.emit(found, form)
+        return
+    now = datetime.now(UTC)
+    output.show(output.grid(views.LIST_HEADINGS, [views.list_row(tenancy.view(each), now) for each in found]))
+
+
+@app.command()
+def show(name: Name, form: Output = Format.TABLE) -> None:
+    """Show one tenant with its conditions: what is done, what is missing, what to do."""
+    _print_tenant(run(lambda cluster: tenancy.look(cluster, name)), form)
+
+
+@app.command()
+def wait(name: Name, timeout: Timeout = DEFAULT_TIMEOUT_S, form: Output = Format.TABLE) -> None:
+    """Wait until a tenant is ready and show its conditions as they change."""
+    _print_tenant(run(lambda cluster: _await_readiness(cluster, name, timeout)), form)
+
+
+@app.command()
+def ask(
+    name: Name,
+    text: Annotated[str, typer.Argument(help="What to say.", show_default=False)],
+    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Add agent, request, model and times.")] = False,
+    form: Output = Format.TABLE,
+) -> None:
+    """Ask a tenant's own Home Assistant, through its own address, and print the answer."""
+    wants_trace = verbose or form is not Format.TABLE
+    answer = run(lambda cluster: asking.ask(cluster, log_in, name, text, with_trace=wants_trace))
+    if form is not Format.TABLE:
+        output.emit(views.answer_json(answer), form)
+        return
+    typer.echo(answer.text)
+    if verbose:
+        typer.echo()
+        output.show(output.facts(views.answer_facts(answer)))
+
+
+@app.command("open")
+def open_(
+    name: Name,
+    show_password: Annotated[bool, typer.Option(help="Print the initial password, too.")] = False,
+    browser: Annotated[bool, typer.Option(help="Open the address in this machine's browser.")] = False,
+    form: Output = Format.TABLE,
+) -> None:
+    """Say where a tenant's home is and how its resident logs in for the first time."""
+
+    async def find(cluster: Cluster) -> tuple[asking.Door, asking.Account]:
+        await tenancy.look(cluster, name)
+        return await asking.find_door(cluster, name), await asking.resident_account(cluster, name)
+
+    door, account = run(find)
+    if form is Format.TABLE:
+        output.show(output.facts(views.login_facts(name, door, account, with_password=show_password)))
+    else:
+        output.emit(views.login_json(name, door, account, with_password=show_password), form)
+    if browser:
+        webbrowser.open(door.url)
+
+
+@app.command()
+def suspend(name: Name, wait: Wait = False, timeout: Timeout = DEFAULT_TIMEOUT_S) -> None:
+    """Stop a tenant's pods; its data and its address stay."""
+    run(lambda cluster: _suspend(cluster, name, suspended=True, timeout_s=timeout if wait else None))
+    output.note(f"{name} is suspended; `insula tenant resume {name}` wakes the home")
+
+
+@app.command()
+def resume(name: Name, wait: Wait = False, timeout: Timeout = DEFAULT_TIMEOUT_S) -> None:
+    """Start a suspended tenant again."""
+    run(lambda cluster: _suspend(cluster, name, suspended=False, timeout_s=timeout if wait else None))
+    output.note(f"{name} is awake" if wait else f"{name} is waking; `insula tenant wait {name}` shows how far it is")
+
+
+@app.command()
+def delete(
+    name: Name,
+    *,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+    purge: Annotated[bool, typer.Option(help="Destroy the data, whatever the tenant's policy says.")] = False,
+    wait: Wait = False,
+    timeout: Timeout = DEFAULT_TIMEOUT_S,
+) -> None:
+    """Delete a tenant. Its data stays unless its policy is Delete, or --purge is given."""
+    destroys = run(lambda cluster: tenancy.will_destroy(cluster, name, purge=purge))
+    output.note(views.deletion_warning(name, destroys=destroys))
+    if not yes:
+        typer.confirm(f"Delete {name}?", abort=True, err=True)
+    patience_s = timeout if wait else None
+    run(lambda cluster: _delete(cluster, name, purge=purge, destroys=destroys, timeout_s=patience_s))
+    output.note(f"{name} is gone" if wait else f"{name} is going")
+
+
+async def _await_readiness(cluster: Cluster, name: str, timeout_s: float) -> Manifest:
+    await waiting.until(
+        tenancy.follow(cluster, name),
+        lambda seen: seen.is_ready,
+        timeout_s=timeout_s,
+        goal=f"{name} being ready",
+        console=Console(stderr=True, highlight=False, markup=False),
+    )
+    return await tenancy.look(cluster, name)
+
+
+async def _suspend(cluster: Cluster, name: str, *, suspended: bool, timeout_s: float | None) -> None:
+    await tenancy.suspend(cluster, name, suspended=suspended)
+    if timeout_s is None:
+        return
+    if suspended:
+        goal = f"{name} being suspended"
+        await waiting.until_gone(lambda: tenancy.running_pods(cluster, name), timeout_s=timeout_s, goal=goal)
+    else:
+        await _await_readiness(cluster, name, timeout_s)
+
+
+async def _delete(cluster: Cluster, name: str, *, purge: bool, destroys: bool, timeout_s: float | None) -> None:
+    await tenancy.delete(cluster, name, purge=purge)
+    if timeout_s is not None:
+        left = functools.partial(tenancy.what_is_left, cluster, name, destroys=destroys)
+        await waiting.until_gone(left, timeout_s=timeout_s, goal=f"the end of {name}")
+
+
+def _print_tenant(manifest: Manifest, form: Format) -> None:
+    if form is not Format.TABLE:
+        output.emit(manifest, form)
+        return
+    tenant = tenancy.view(manifest)
+    output.show(output.facts(views.facts(tenant)))
+    rows, styles = views.condition_rows(tenant)
+    if rows:
+        typer.echo()
+        output.show(output.grid(views.CONDITION_HEADINGS, rows, styles=styles))
