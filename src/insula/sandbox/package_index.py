@@ -1,0 +1,143 @@
+"""A Python package index that pods of the sandbox can reach: the machine's own index, passed through.
+
+Home Assistant installs what an integration needs at run time. A pod of the sandbox has no way to the outside, so a
+small server on the nodes' bridge asks the machine's index in its place, with the machine's own settings and
+certificates. It serves the JSON form of the simple repository API (PEP 691) and the files that the index named.
+"""
+
+import argparse
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Final
+from urllib.parse import urlsplit
+
+import aiohttp
+from aiohttp import web
+
+from insula.sandbox.layout import Layout
+
+PORT: Final = 3141
+INDEX_HOST: Final = "pypi.org"
+INDEX_VARIABLES: Final = ("UV_DEFAULT_INDEX", "UV_INDEX_URL", "PIP_INDEX_URL")
+JSON_TYPE: Final = "application/vnd.pypi.simple.v1+json"
+PROJECT: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
+MAX_FILE_HOSTS: Final = 16  # an index names one or two; more would make this an open proxy
+COPY_BYTES: Final = 1 << 16
+CONNECT_TIMEOUT_S: Final = 20.0
+MODULE: Final = "insula.sandbox.package_index"
+
+_upstream = web.AppKey("upstream", str)
+_session = web.AppKey("session", aiohttp.ClientSession)
+_hosts = web.AppKey("hosts", set[str])
+
+
+def upstream_index(environment: Mapping[str, str] = os.environ) -> str:
+    """Return the machine's index: what the usual variables name, else the public one; without a slash at its end."""
+    named = next((environment[name] for name in INDEX_VARIABLES if environment.get(name)), "")
+    return (named or f"https://{INDEX_HOST}/simple").rstrip("/")
+
+
+def url(layout: Layout) -> str:
+    """Return the index's address as pods use it."""
+    return f"http://{layout.bridge_address}:{PORT}/simple/"
+
+
+def application(upstream: str) -> web.Application:
+    """Return the server; its client session lives as long as it."""
+    app = web.Application()
+    app[_upstream] = upstream
+    app[_hosts] = set()
+    app.cleanup_ctx.append(_client)
+    app.router.add_get("/simple/{project}/", _project)
+    app.router.add_get("/files/{host}/{path:.+}", _file)
+    return app
+
+
+async def _client(app: web.Application) -> Any:
+    timeout = aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_TIMEOUT_S)
+    async with aiohttp.ClientSession(timeout=timeout, trust_env=True) as session:
+        app[_session] = session
+        yield
+
+
+async def _project(request: web.Request) -> web.Response:
+    """Answer a project's page with its files pointing here."""
+    project = request.match_info["project"]
+    if not PROJECT.fullmatch(project):
+        raise web.HTTPNotFound
+    address = f"{request.app[_upstream]}/{project}/"
+    async with request.app[_session].get(address, headers={"Accept": JSON_TYPE}) as answer:
+        if answer.status != web.HTTPOk.status_code:
+            return web.Response(status=answer.status)
+        page = await answer.json(content_type=None)
+    for file in page["files"]:
+        parts = urlsplit(file["url"])
+        if len(request.app[_hosts]) < MAX_FILE_HOSTS:
+            request.app[_hosts].add(parts.netloc)
+        file["url"] = f"/files/{parts.netloc}{parts.path}"
+    return web.json_response(page, content_type=JSON_TYPE)
+
+
+async def _file(request: web.Request) -> web.StreamResponse:
+    """Pass a file through, parts of it too."""
+    host, path = request.match_info["host"], request.match_info["path"]
+    if host not in request.app[_hosts]:
+        raise web.HTTPNotFound(text="the index has not named this host")
+    headers = {name: request.headers[name] for name in ("Range", "If-None-Match") if name in request.headers}
+    async with request.app[_session].get(f"https://{host}/{path}", headers=headers) as answer:
+        passed = {"Content-Length", "Content-Type", "Content-Range", "ETag", "Accept-Ranges"}
+        response = web.StreamResponse(
+            status=answer.status, headers={name: value for name, value in answer.headers.items() if name in passed}
+        )
+        await response.prepare(request)
+        async for chunk in answer.content.iter_chunked(COPY_BYTES):
+            await response.write(chunk)
+        await response.write_eof()
+        return response
+
+
+def processes(layout: Layout) -> list[int]:
+    """Return the ids of this sandbox's index servers, told by their command line."""
+    wanted = [MODULE, "--listen", str(layout.bridge_address)]
+    found = []
+    for path in Path("/proc").iterdir():
+        if path.name.isdigit():
+            try:
+                words = (path / "cmdline").read_bytes().decode(errors="replace").split("\0")
+            except OSError:
+                continue
+            if words[2:5] == wanted:
+                found.append(int(path.name))
+    return found
+
+
+def start(layout: Layout) -> None:
+    """Start the server in the background unless it runs; it ends with `down`."""
+    if processes(layout):
+        return
+    layout.state.mkdir(parents=True, exist_ok=True)
+    with (layout.state / "package-index.log").open("ab") as log:
+        subprocess.Popen(
+            [sys.executable, "-m", MODULE, "--listen", str(layout.bridge_address)],
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            start_new_session=True,
+            cwd="/",
+        )
+
+
+def main() -> None:
+    """Serve until told to stop."""
+    parser = argparse.ArgumentParser(prog=MODULE, description="Pass the machine's Python package index to pods.")
+    parser.add_argument("--listen", required=True, help="address on the nodes' bridge")
+    arguments = parser.parse_args()
+    web.run_app(application(upstream_index()), host=arguments.listen, port=PORT, print=None)
+
+
+if __name__ == "__main__":
+    main()
