@@ -2,7 +2,8 @@
 
 from typing import Final
 
-PAUSE_IMAGE: Final = "localhost/insula/pause:1"
+# The tag is the one that kubeadm of this Kubernetes asks for, whatever the image holds.
+PAUSE_IMAGE: Final = "localhost/insula/pause:3.10.2"
 SOCKET: Final = "unix:///run/containerd/containerd.sock"
 
 # Snapshotters that probe for file systems and modules which a node lacks, and NRI, which no one uses here.

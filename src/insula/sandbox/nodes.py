@@ -14,7 +14,7 @@ from typing import IO, Final
 
 from insula.domain.errors import UnavailableError
 from insula.sandbox import cgroups, network, node_root, sysctls
-from insula.sandbox.commands import DEFAULT_TIMEOUT_S, run, succeeds
+from insula.sandbox.commands import DEFAULT_TIMEOUT_S, CommandError, run, succeeds
 from insula.sandbox.layout import Layout
 
 BUILD_TIMEOUT_S: Final = 20.0  # for the node's root: some forty mounts, 0.1 s when idle
@@ -123,7 +123,11 @@ def run_in_node(
         UnavailableError: The node does not run.
         CommandError: The command failed, or took longer than `timeout_s` seconds.
     """
-    return run([*enter_argv(layout, node), *argv], timeout_s=timeout_s, stdin=stdin)
+    try:
+        return run([*enter_argv(layout, node), *argv], timeout_s=timeout_s, stdin=stdin)
+    except CommandError as error:
+        # The error names the command as its author knows it, not the way into the node.
+        raise CommandError(argv, error.code, error.output) from error
 
 
 def first_processes(layout: Layout, node: str) -> list[int]:
