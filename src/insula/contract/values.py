@@ -110,6 +110,8 @@ class Network(Model):
         "100.64.0.0/10",
         "127.0.0.0/8",
         "169.254.0.0/16",
+        "fc00::/7",
+        "fe80::/10",
     )
     """What no home reaches on the internet's side: private, link-local, node and API ranges. A plan opens a LAN."""
 

@@ -1,0 +1,116 @@
+{{/* Labels of everything that the chart makes. Names are fixed: a cluster holds one Insula, as its CRDs are one. */}}
+{{- define "insula.labels" -}}
+{{ include "insula.selector" . }}
+app.kubernetes.io/instance: {{ .root.Release.Name }}
+app.kubernetes.io/version: {{ .root.Chart.AppVersion | quote }}
+app.kubernetes.io/managed-by: {{ .root.Release.Service }}
+helm.sh/chart: {{ printf "%s-%s" .root.Chart.Name .root.Chart.Version | replace "+" "_" }}
+{{- end }}
+
+{{/* Labels that select pods. A Deployment's selector never changes: add nothing here. */}}
+{{- define "insula.selector" -}}
+app.kubernetes.io/name: insula
+{{- with .component }}
+app.kubernetes.io/component: {{ . }}
+{{- end }}
+{{- end }}
+
+{{/* An image from {image, what, tag}: repository[:tag][@digest]. A tag that moves would change homes behind everyone's back. */}}
+{{- define "insula.image" -}}
+{{- $repository := required (printf "images.%s.repository must be set" .what) .image.repository -}}
+{{- $tag := .image.tag | default .tag -}}
+{{- if and (not .image.digest) (or (not $tag) (eq $tag "latest")) -}}
+{{- fail (printf "images.%s needs a version or a digest: the tag latest moves" .what) -}}
+{{- end -}}
+{{- $repository }}{{ with $tag }}:{{ . }}{{ end }}{{ with .image.digest }}@{{ . }}{{ end }}
+{{- end }}
+
+{{- define "insula.image.insula" -}}
+{{- include "insula.image" (dict "image" .Values.images.insula "what" "insula" "tag" .Chart.AppVersion) -}}
+{{- end }}
+
+{{/* What the operator reads: the model is PlatformFile in src/insula/contract/values.py. */}}
+{{- define "insula.platform" -}}
+{{- $images := .Values.images -}}
+domain: {{ required "domain must be set, for example homes.example.com" .Values.domain | quote }}
+hostTemplate: {{ .Values.hostTemplate | quote }}
+releaseNamespace: {{ .Release.Namespace }}
+gatewayService: insula-gateway
+images:
+  insula: {{ include "insula.image.insula" . | quote }}
+  homeAssistant: {{ include "insula.image" (dict "image" $images.homeAssistant "what" "homeAssistant" "tag" "") | quote }}
+  ollama: {{ include "insula.image" (dict "image" $images.ollama "what" "ollama" "tag" "") | quote }}
+  pullPolicy: {{ $images.pullPolicy }}
+{{ pick .Values "ingress" "issuer" "storageClass" "network" "modelRegistry" "packageIndex" "nodeSelector" | toYaml }}
+{{- end }}
+
+{{/* Security of all of Insula's own pods: what Pod Security calls restricted, and a read-only root. */}}
+{{- define "insula.podSecurity" -}}
+runAsNonRoot: true
+runAsUser: 10001
+runAsGroup: 10001
+fsGroup: 10001
+seccompProfile: {type: RuntimeDefault}
+{{- end }}
+
+{{- define "insula.containerSecurity" -}}
+allowPrivilegeEscalation: false
+readOnlyRootFilesystem: true
+capabilities: {drop: [ALL]}
+{{- end }}
+
+{{/* Keep the replicas of a component on different nodes where there are several. */}}
+{{- define "insula.spread" -}}
+podAntiAffinity:
+  preferredDuringSchedulingIgnoredDuringExecution:
+    - weight: 100
+      podAffinityTerm:
+        topologyKey: kubernetes.io/hostname
+        labelSelector:
+          matchLabels: {{- include "insula.selector" . | nindent 12 }}
+{{- end }}
+
+{{/* Health on port 8080: alive is that the process answers; ready is that it does its work. */}}
+{{- define "insula.probes" -}}
+livenessProbe:
+  httpGet: {path: /healthz, port: admin}
+  periodSeconds: 20
+  timeoutSeconds: 5
+  failureThreshold: 6
+readinessProbe:
+  httpGet: {path: /readyz, port: admin}
+  periodSeconds: 2
+  timeoutSeconds: 2
+{{- end }}
+
+{{- define "insula.env" -}}
+- name: POD_NAME
+  valueFrom: {fieldRef: {fieldPath: metadata.name}}
+- name: POD_NAMESPACE
+  valueFrom: {fieldRef: {fieldPath: metadata.namespace}}
+- {name: HOME, value: /tmp}
+- {name: PYTHONDONTWRITEBYTECODE, value: "1"}
+{{- end }}
+
+{{/* Egress to the cluster's DNS and to the API server: what both components need. */}}
+{{- define "insula.basicEgress" -}}
+- to:
+    - namespaceSelector:
+        matchLabels: {kubernetes.io/metadata.name: {{ .Values.network.dns.namespace }}}
+      podSelector: {{- if .Values.network.dns.labels }}
+        matchLabels: {{- toYaml .Values.network.dns.labels | nindent 10 }}
+      {{- else }} {}{{ end }}
+  ports:
+    - {protocol: UDP, port: {{ .Values.network.dns.port }}}
+    - {protocol: TCP, port: {{ .Values.network.dns.port }}}
+- ports:
+    {{- range .Values.network.apiServer.ports }}
+    - {protocol: TCP, port: {{ . }}}
+    {{- end }}
+  {{- with .Values.network.apiServer.cidrs }}
+  to:
+    {{- range . }}
+    - ipBlock: {cidr: {{ . | quote }}}
+    {{- end }}
+  {{- end }}
+{{- end }}
