@@ -1,0 +1,76 @@
+"""Who is asking: the key of a request, and the tenant that it opens."""
+
+from dataclasses import dataclass
+from typing import Final, Protocol
+
+from insula.domain.keys import InvalidKeyError
+from insula.gateway.errors import NotReadyError, UnauthorizedError
+from insula.gateway.tenants import Directory, TenantRoute
+from insula.services.keys import VerifiedKey
+
+_PREFIX: Final = "/t/"
+_SCHEME: Final = "bearer "
+
+
+class Verifier(Protocol):
+    """What tells a true key from a false one."""
+
+    def verify(self, text: str) -> VerifiedKey:
+        """Return what a key says.
+
+        Raises:
+            InvalidKeyError: Malformed, unknown signer, or a false signature.
+        """
+        ...
+
+
+@dataclass(frozen=True)
+class Credential:
+    """The key that a request carries ("" if none) and the path that it asks for, without the key."""
+
+    key: str
+    path: str
+
+    def __repr__(self) -> str:
+        return f"Credential(path={self.path!r})"
+
+
+def credential(raw_path: str, authorization: str) -> Credential:
+    """Take the key out of a request: `/t/<key>/…` for clients that can set no header, else the Bearer token.
+
+    Args:
+        raw_path: As it came on the wire, without the query.
+        authorization: The header's value, "" if absent.
+    """
+    if raw_path.startswith(_PREFIX):
+        key, slash, rest = raw_path[len(_PREFIX) :].partition("/")
+        return Credential(key, slash + rest or "/")
+    if authorization[: len(_SCHEME)].lower() == _SCHEME:
+        return Credential(authorization[len(_SCHEME) :].strip(), raw_path)
+    return Credential("", raw_path)
+
+
+def authenticate(key: str, verifier: Verifier, directory: Directory) -> TenantRoute:
+    """Return the tenant that a key opens.
+
+    Raises:
+        UnauthorizedError: No key, a false one, a generation that is not in force, or a tenant that is gone.
+        NotReadyError: The directory does not know all tenants yet. A 401 would make a home ask for a new key.
+    """
+    if not key:
+        raise UnauthorizedError("a key is needed: send Authorization: Bearer <key>")
+    try:
+        verified = verifier.verify(key)
+    except InvalidKeyError as error:
+        raise UnauthorizedError(error.message) from error
+    if not directory.synced:
+        raise NotReadyError("the gateway is still learning where the homes are", retry_after_s=2)
+    route = directory.find(verified.tenant_id)
+    if route is None:
+        raise UnauthorizedError("the key's tenant does not exist")
+    if route.key_generation != verified.generation:
+        raise UnauthorizedError(
+            f"the key has generation {verified.generation}, but another one is in force",
+            tenant=route.name,
+        )
+    return route

@@ -1,0 +1,168 @@
+"""Bytes from a client to its tenant's Ollama and back, untouched, as they come, never more than a buffer ahead."""
+
+import json
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+from contextlib import aclosing
+from typing import Final
+
+import aiohttp
+from aiohttp import web
+from yarl import URL
+
+from insula.domain.errors import cap
+from insula.gateway.errors import NotReadyError, TooLargeError, UpstreamError
+from insula.gateway.records import Exchange, Outcome
+
+# A prompt with several camera pictures in base64 is a few MiB.
+MAX_BODY_BYTES: Final = 64 * 1024 * 1024
+CONNECT_TIMEOUT_S: Final = 3.0
+# Ollama sends no header until a model is loaded, and itself gives up after five minutes without progress.
+SILENCE_TIMEOUT_S: Final = 600.0
+
+# What Ollama reads. The key, cookies and hop-by-hop headers stay here; without Accept-Encoding nothing is compressed.
+_REQUEST_HEADERS: Final = ("Content-Type", "Content-Length", "Content-Encoding", "Accept", "User-Agent")
+_HOP_BY_HOP: Final = frozenset(
+    {
+        "connection", "keep-alive", "proxy-authenticate", "proxy-authorization", "proxy-connection",
+        "te", "trailer", "transfer-encoding", "upgrade",
+    }
+)  # fmt: skip
+_LINES: Final = "application/x-ndjson"
+_EVENTS: Final = "text/event-stream"
+
+
+class ClientGoneError(Exception):
+    """The client closed its connection before the answer was complete."""
+
+
+def open_session() -> aiohttp.ClientSession:
+    """Return the process's one HTTP client. The caller closes it."""
+    return aiohttp.ClientSession(
+        # A connection a request: the way to an Ollama is short, a pod's address may soon be another tenant's, and a
+        # kept connection that died costs a request whose body cannot be sent twice.
+        connector=aiohttp.TCPConnector(limit=0, force_close=True),
+        timeout=aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_TIMEOUT_S, sock_read=SILENCE_TIMEOUT_S),
+        auto_decompress=False,
+        cookie_jar=aiohttp.DummyCookieJar(),
+        skip_auto_headers={"User-Agent", "Accept", "Accept-Encoding", "Content-Type"},
+    )
+
+
+async def forward(
+    request: web.BaseRequest, *, backend: str, path: str, session: aiohttp.ClientSession, exchange: Exchange
+) -> web.StreamResponse:
+    """Send a request on and stream its answer back.
+
+    Args:
+        request: Its body is streamed; nothing of it is kept.
+        backend: "address:port" of the tenant's Ollama.
+        path: The path to ask for, as it came on the wire.
+        session: From `open_session`.
+        exchange: Is told what comes back.
+
+    Raises:
+        NotReadyError: Nobody listens at the backend.
+        UpstreamError: The backend broke off before its first byte.
+        TooLargeError: The body is longer than `MAX_BODY_BYTES`.
+        ClientGoneError: The client left; the backend's connection is closed.
+    """
+    if (request.content_length or 0) > MAX_BODY_BYTES:
+        raise _too_large()
+    upload = _Upload(request, exchange)
+    url = URL(f"http://{backend}{path}", encoded=True).with_query(None)
+    try:
+        async with session.request(
+            request.method,
+            url,
+            data=upload.chunks() if request.body_exists else None,
+            headers=_for_ollama(request.headers),
+            allow_redirects=False,
+        ) as upstream:
+            return await _send_back(request, upstream, exchange)
+    except aiohttp.ClientConnectorError as error:
+        raise NotReadyError("the Ollama of this home does not accept connections yet", retry_after_s=2) from error
+    except (aiohttp.ClientError, TimeoutError) as error:
+        if upload.too_large:
+            raise _too_large() from error
+        raise UpstreamError(f"the Ollama of this home broke off: {cap(type(error).__name__)}") from error
+
+
+async def _send_back(
+    request: web.BaseRequest, upstream: aiohttp.ClientResponse, exchange: Exchange
+) -> web.StreamResponse:
+    response = web.StreamResponse(status=upstream.status, reason=upstream.reason, headers=_for_client(upstream))
+    response.headers["X-Insula-Request-Id"] = exchange.request_id
+    exchange.status = upstream.status
+    try:
+        await response.prepare(request)
+        try:
+            async with aclosing(_read(upstream)) as chunks:
+                async for chunk in chunks:
+                    exchange.took(chunk)
+                    await response.write(chunk)
+            await response.write_eof()
+        except _BrokenOffError as error:
+            exchange.outcome, exchange.reason = Outcome.BROKEN_OFF, str(error)
+            await _end_broken(request, response, exchange)
+    except ConnectionError as error:
+        raise ClientGoneError from error
+    exchange.finish()
+    return response
+
+
+class _BrokenOffError(Exception):
+    """Ollama's connection failed in mid-answer; aiohttp has a ConnectionError for this and for a client that left."""
+
+
+async def _read(upstream: aiohttp.ClientResponse) -> AsyncGenerator[bytes, None]:
+    try:
+        async for chunk in upstream.content.iter_any():
+            yield chunk
+    except (aiohttp.ClientError, TimeoutError) as error:
+        raise _BrokenOffError(f"Ollama broke off in mid-answer: {type(error).__name__}") from error
+
+
+async def _end_broken(request: web.BaseRequest, response: web.StreamResponse, exchange: Exchange) -> None:
+    """Tell a client of a stream in its own form that the answer is not whole; cut the connection of any other."""
+    line = json.dumps({"error": exchange.reason}).encode()
+    before = b"" if not bytes(exchange.tail) or bytes(exchange.tail).endswith(b"\n") else b"\n"
+    if response.content_type == _LINES and response.content_length is None:
+        await response.write(before + line + b"\n")
+        await response.write_eof()
+    elif response.content_type == _EVENTS and response.content_length is None:
+        await response.write(before + b"data: " + line + b"\n\n")
+        await response.write_eof()
+    elif request.transport is not None:
+        request.transport.abort()
+
+
+class _Upload:
+    """A request's body on its way, counted."""
+
+    def __init__(self, request: web.BaseRequest, exchange: Exchange) -> None:
+        self._request = request
+        self._exchange = exchange
+        self.too_large = False
+
+    async def chunks(self) -> AsyncIterator[bytes]:
+        async for chunk in self._request.content.iter_any():
+            self._exchange.bytes_in += len(chunk)
+            if self._exchange.bytes_in > MAX_BODY_BYTES:
+                self.too_large = True
+                raise _too_large()
+            yield chunk
+
+
+def _too_large() -> TooLargeError:
+    return TooLargeError(f"the request is longer than {MAX_BODY_BYTES // 1024 // 1024} MiB")
+
+
+def _for_ollama(headers: Mapping[str, str]) -> dict[str, str]:
+    return {name: headers[name] for name in _REQUEST_HEADERS if name in headers}
+
+
+def _for_client(upstream: aiohttp.ClientResponse) -> dict[str, str]:
+    named = {name.strip().lower() for name in upstream.headers.get("Connection", "").split(",")}
+    kept = {name: value for name, value in upstream.headers.items() if name.lower() not in _HOP_BY_HOP | named}
+    # A proxy that buffers would turn a stream of words into one late lump.
+    return {"Server": "insula", **kept, "X-Accel-Buffering": "no"}

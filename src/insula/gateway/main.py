@@ -1,0 +1,136 @@
+"""`insula gateway`: reads its settings, puts the parts together, serves until it is told to stop, then drains."""
+
+import asyncio
+import contextlib
+import signal
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Final
+
+import structlog
+import typer
+from aiohttp import web
+from prometheus_client import CollectorRegistry, Gauge
+
+from insula.gateway import admin, forwarding
+from insula.gateway.admission import PassThrough
+from insula.gateway.keyring import Keyring
+from insula.gateway.records import Records
+from insula.gateway.remembering import Remembered
+from insula.gateway.server import Gateway
+from insula.gateway.tenants import WatchedDirectory
+from insula.gateway.watches import Watches
+from insula.kube import config
+from insula.kube.client import Client
+from insula.services import logs
+
+# How long an idle connection of a client is kept open.
+KEEP_ALIVE_S: Final = 75.0
+
+app = typer.Typer(help="The one door to every Ollama.", add_completion=False)
+_log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What `insula gateway` was started with. Times in seconds."""
+
+    host: str
+    port: int
+    admin_port: int
+    keys: Path
+    drain_delay_s: float
+    drain_s: float
+
+
+@app.callback(invoke_without_command=True)
+def gateway(
+    *,
+    host: Annotated[str, typer.Option(envvar="INSULA_GATEWAY_HOST", help="Address to listen on.")] = "0.0.0.0",  # noqa: S104
+    port: Annotated[int, typer.Option(envvar="INSULA_GATEWAY_PORT", help="Port for homes.")] = 11434,
+    admin_port: Annotated[int, typer.Option(envvar="INSULA_GATEWAY_ADMIN_PORT", help="Health and metrics.")] = 8080,
+    keys: Annotated[
+        Path, typer.Option(envvar="INSULA_GATEWAY_KEYS", help="File of verify keys, read again when it changes.")
+    ] = Path("/etc/insula/keys/keys.json"),
+    drain_delay: Annotated[
+        float, typer.Option(envvar="INSULA_GATEWAY_DRAIN_DELAY", help="Seconds from not ready to not listening.")
+    ] = 5.0,
+    drain: Annotated[
+        float, typer.Option(envvar="INSULA_GATEWAY_DRAIN", help="Seconds that running answers may still take.")
+    ] = 120.0,
+    log_level: Annotated[str, typer.Option(envvar="INSULA_LOG_LEVEL", help="DEBUG, INFO, WARNING or ERROR.")] = "INFO",
+) -> None:
+    """Authenticate, admit and stream the requests of all homes to their own Ollama."""
+    logs.configure(level=log_level)
+    asyncio.run(serve(Settings(host, port, admin_port, keys, drain_delay, drain), config.find()))
+
+
+async def serve(settings: Settings, access: config.Access) -> None:
+    """Serve the homes of the cluster that `access` opens until SIGTERM or SIGINT, then drain."""
+    registry = CollectorRegistry()
+    directory, keyring = WatchedDirectory(), Keyring(settings.keys)
+    watches = Watches(directory)
+    readiness = admin.Readiness(
+        {
+            "tenants and their Ollamas are known": lambda: directory.synced,
+            "the watches advance": lambda: not watches.stale,
+            "verify keys are loaded": lambda: keyring.loaded,
+        }
+    )
+    Gauge("insula_gateway_tenants", "Tenants known.", registry=registry).set_function(lambda: directory.size)
+    async with contextlib.AsyncExitStack() as stack:
+        session = await stack.enter_async_context(forwarding.open_session())
+        client = await stack.enter_async_context(Client(access))
+        remembered = Remembered(session, time.monotonic)
+        records = Records(structlog.get_logger("insula.gateway"), registry)
+        door = Gateway(keyring, directory, PassThrough(), session, remembered, records)
+        async with asyncio.TaskGroup() as group:
+            tasks = [group.create_task(keyring.keep_fresh()), group.create_task(watches.run(client))]
+            await _serve_and_drain(door, readiness, registry, settings)
+            for task in tasks:
+                task.cancel()
+
+
+async def _serve_and_drain(
+    door: Gateway, readiness: admin.Readiness, registry: CollectorRegistry, settings: Settings
+) -> None:
+    health = web.AppRunner(admin.application(readiness, registry), access_log=None)
+    homes = web.AppRunner(
+        door.application(),
+        access_log=None,
+        # A client that leaves ends its handler, which closes the way to Ollama, which stops computing for nobody.
+        handler_cancellation=True,
+        keepalive_timeout=KEEP_ALIVE_S,
+        shutdown_timeout=settings.drain_s,
+    )
+    try:
+        await _listen(health, settings.host, settings.admin_port)
+        await _listen(homes, settings.host, settings.port)
+        _log.info("gateway_started", port=settings.port, admin_port=settings.admin_port)
+        await _told_to_stop()
+        readiness.draining = True
+        _log.info("gateway_draining", delay_s=settings.drain_delay_s, at_most_s=settings.drain_s)
+        # New requests still come until every node has heard that this pod is going.
+        await asyncio.sleep(settings.drain_delay_s)
+    finally:
+        await homes.cleanup()
+        await health.cleanup()
+        _log.info("gateway_stopped")
+
+
+async def _listen(runner: web.AppRunner, host: str, port: int) -> None:
+    await runner.setup()
+    await web.TCPSite(runner, host, port, backlog=1024).start()
+
+
+async def _told_to_stop() -> None:
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    try:
+        await stop.wait()
+    finally:
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.remove_signal_handler(number)

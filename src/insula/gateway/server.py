@@ -1,0 +1,146 @@
+"""The door itself: for each request key → tenant → path → admission → stream, and one record at the end."""
+
+import asyncio
+import time
+import uuid
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final
+
+import aiohttp
+import structlog
+from aiohttp import web
+
+from insula.gateway import auth, errors, forwarding, paths, pulling
+from insula.gateway.admission import Admission
+from insula.gateway.errors import ForbiddenError, GatewayError, UpstreamError
+from insula.gateway.paths import Endpoint, Handling
+from insula.gateway.records import CLIENT_GONE_STATUS, Exchange, Outcome, Records
+from insula.gateway.remembering import Remembered
+from insula.gateway.tails import figures
+from insula.gateway.tenants import Directory, TenantRoute
+from insula.services import logs
+
+REQUEST_ID_HEADER: Final = "X-Insula-Request-Id"
+
+_log = structlog.get_logger(__name__)
+
+
+def _new_request_id() -> str:
+    return uuid.uuid4().hex
+
+
+@dataclass(frozen=True)
+class Gateway:
+    """Answers requests. All that it needs is given to it, so that a test can give it less."""
+
+    keys: auth.Verifier
+    directory: Directory
+    admission: Admission
+    session: aiohttp.ClientSession
+    remembered: Remembered
+    records: Records
+    clock: Callable[[], float] = time.monotonic
+    new_request_id: Callable[[], str] = _new_request_id
+
+    def application(self) -> web.Application:
+        """Return the aiohttp application that serves every path and method."""
+        application = web.Application()
+        application.router.add_route("*", "/{path:.*}", self.handle)
+        return application
+
+    async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
+        """Answer one request, whatever happens, and leave one record of it."""
+        exchange = Exchange(self.new_request_id(), request.method, self.clock)
+        with logs.context(request_id=exchange.request_id), self.records.in_flight.track_inprogress():
+            try:
+                return await self._answer(request, exchange)
+            except GatewayError as error:
+                return _refuse(exchange, error)
+            except (forwarding.ClientGoneError, ConnectionError):
+                _note_gone(exchange)
+                # What aiohttp does itself when it sees a client leave; any other error it would log as ours.
+                raise asyncio.CancelledError from None
+            except asyncio.CancelledError:
+                _note_gone(exchange)
+                raise
+            except Exception:
+                _log.exception("request_failed", path=exchange.path)
+                return _refuse(exchange, GatewayError("the gateway failed; its log knows more under this request id"))
+            finally:
+                self.records.write(exchange)
+
+    async def _answer(self, request: web.BaseRequest, exchange: Exchange) -> web.StreamResponse:
+        asked = auth.credential(request.raw_path.partition("?")[0], request.headers.get("Authorization", ""))
+        exchange.openai = paths.is_openai(asked.path)
+        route = auth.authenticate(asked.key, self.keys, self.directory)
+        exchange.tenant, exchange.tenant_id = route.name, route.tenant_id
+        structlog.contextvars.bind_contextvars(tenant=route.name)
+        # Only now: what an unknown caller writes in a path is not worth a line of ours.
+        exchange.path = asked.path[:128]
+        endpoint = paths.find(request.method, asked.path)
+        if endpoint is None:
+            raise ForbiddenError(paths.refusal(request.method, asked.path))
+        exchange.endpoint = endpoint.name
+        async with self.admission.admit(route, endpoint) as backend:
+            return await self._serve(request, exchange, _Admitted(route, endpoint, backend, asked.path))
+
+    async def _serve(self, request: web.BaseRequest, exchange: Exchange, to: "_Admitted") -> web.StreamResponse:
+        if to.endpoint.handling is Handling.REMEMBER:
+            answer = await self.remembered.get(to.route, to.backend, to.path)
+            headers = {"Content-Type": answer.content_type}
+            response = web.Response(status=answer.status, body=answer.body, headers=headers)
+            return await _send(request, response, exchange)
+        if to.endpoint.handling is Handling.PULL:
+            asked = await pulling.read(request)
+            response = pulling.answer(asked, await self.remembered.digest(to.route, to.backend, asked.model))
+            return await _send(request, response, exchange)
+        streamed = await forwarding.forward(
+            request, backend=to.backend, path=to.path, session=self.session, exchange=exchange
+        )
+        if to.endpoint.handling is Handling.INFER and exchange.outcome is Outcome.ANSWERED:
+            # The client has its answer already; this only completes the record, and mostly from memory.
+            model = figures(bytes(exchange.tail)).model
+            exchange.model_digest = await self.remembered.digest(to.route, to.backend, model) if model else ""
+        return streamed
+
+
+@dataclass(frozen=True)
+class _Admitted:
+    """Where an admitted request goes."""
+
+    route: TenantRoute
+    endpoint: Endpoint
+    backend: str
+    path: str
+
+
+async def _send(request: web.BaseRequest, response: web.Response, exchange: Exchange) -> web.Response:
+    """Send an answer of the gateway's own."""
+    exchange.status = response.status
+    exchange.bytes_out = len(response.body) if isinstance(response.body, bytes) else 0
+    response.headers["Server"] = "insula"
+    response.headers[REQUEST_ID_HEADER] = exchange.request_id
+    await response.prepare(request)
+    await response.write_eof()
+    exchange.finish()
+    return response
+
+
+def _refuse(exchange: Exchange, error: GatewayError) -> web.Response:
+    exchange.status = error.status
+    exchange.outcome = Outcome.BROKEN_OFF if isinstance(error, UpstreamError) else Outcome.REFUSED
+    exchange.reason = error.message
+    exchange.tenant = exchange.tenant or error.tenant
+    headers = errors.headers(error) | {
+        "Content-Type": errors.JSON_TYPE,
+        "Server": "insula",
+        REQUEST_ID_HEADER: exchange.request_id,
+    }
+    return web.Response(status=error.status, body=errors.body(error, openai=exchange.openai), headers=headers)
+
+
+def _note_gone(exchange: Exchange) -> None:
+    if exchange.finished is not None:
+        return  # it left with its whole answer
+    exchange.status, exchange.outcome = CLIENT_GONE_STATUS, Outcome.CLIENT_GONE

@@ -1,0 +1,95 @@
+"""What an answer says about itself in its last line, read without parsing the rest.
+
+Ollama ends a stream with counters and durations in nanoseconds; OpenAI's shape has token counts only.
+"""
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+# The last line of /api/chat is under 1 KB. The one of /api/generate may carry kilobytes of `context` before its
+# figures, so the figures are also found in a line whose beginning is gone.
+TAIL_BYTES: Final = 8192
+_NS_PER_S: Final = 1_000_000_000
+
+_NUMBER: Final = re.compile(
+    rb'(?<!\\)"(total_duration|load_duration|prompt_eval_count|prompt_eval_duration|eval_count|eval_duration)"'
+    rb"\s*:\s*(\d{1,18})"
+)
+
+
+@dataclass
+class Tail:
+    """The last bytes of a stream. Bounded: about `TAIL_BYTES` plus one chunk."""
+
+    _bytes: bytearray = field(default_factory=bytearray)
+
+    def feed(self, chunk: bytes) -> None:
+        """Take the next bytes of the stream."""
+        if len(chunk) >= TAIL_BYTES:
+            self._bytes[:] = chunk[-TAIL_BYTES:]
+            return
+        self._bytes += chunk
+        if len(self._bytes) > 2 * TAIL_BYTES:
+            del self._bytes[:-TAIL_BYTES]
+
+    def __bytes__(self) -> bytes:
+        return bytes(self._bytes[-TAIL_BYTES:])
+
+
+@dataclass(frozen=True)
+class Figures:
+    """What a model used for one answer; None where the answer did not say. Durations in seconds."""
+
+    model: str | None = None
+    prompt_eval_count: int | None = None
+    eval_count: int | None = None
+    total_s: float | None = None
+    load_s: float | None = None
+    prompt_eval_s: float | None = None
+    eval_s: float | None = None
+
+
+def figures(tail: bytes) -> Figures:
+    """Read the figures from the end of an answer: a JSON object, JSON lines, or server-sent events."""
+    for line in reversed(tail.splitlines()):
+        text = line.removeprefix(b"data:").strip()
+        if not text or text == b"[DONE]":
+            continue
+        return _from_line(text)
+    return Figures()
+
+
+def _from_line(text: bytes) -> Figures:
+    try:
+        document = json.loads(text)
+    except ValueError:
+        document = {name.decode(): int(number) for name, number in _NUMBER.findall(text)}
+    if not isinstance(document, Mapping):
+        return Figures()
+    usage = document.get("usage")
+    if isinstance(usage, Mapping):
+        counts = usage.get("prompt_tokens"), usage.get("completion_tokens")
+    else:
+        counts = document.get("prompt_eval_count"), document.get("eval_count")
+    model = document.get("model")
+    return Figures(
+        model=model[:256] if isinstance(model, str) else None,
+        prompt_eval_count=_count(counts[0]),
+        eval_count=_count(counts[1]),
+        total_s=_seconds(document.get("total_duration")),
+        load_s=_seconds(document.get("load_duration")),
+        prompt_eval_s=_seconds(document.get("prompt_eval_duration")),
+        eval_s=_seconds(document.get("eval_duration")),
+    )
+
+
+def _count(value: Any) -> int | None:
+    return value if isinstance(value, int) and not isinstance(value, bool) else None
+
+
+def _seconds(value: Any) -> float | None:
+    count = _count(value)
+    return None if count is None else round(count / _NS_PER_S, 6)

@@ -1,0 +1,148 @@
+"""Which tenant stands behind an identity, and where its Ollama listens: a directory folded from two watches.
+
+The directory keeps only the fields that a request needs, a few hundred bytes a tenant.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from insula.domain import names
+from insula.domain.manifests import Manifest
+
+
+@dataclass(frozen=True)
+class TenantRoute:
+    """Where one tenant's requests go. `backend` is "address:port" of a ready Ollama, or None when none is ready."""
+
+    tenant_id: str
+    name: str
+    namespace: str
+    key_generation: int
+    backend: str | None
+
+
+class Directory(Protocol):
+    """What the gateway asks about tenants."""
+
+    @property
+    def synced(self) -> bool:
+        """Whether the directory has seen all tenants and backends at least once."""
+        ...
+
+    def find(self, tenant_id: str) -> TenantRoute | None:
+        """Return the tenant's route, or None when no tenant has this identity."""
+        ...
+
+
+@dataclass(frozen=True)
+class _Home:
+    tenant_id: str
+    name: str
+    namespace: str
+    key_generation: int
+
+
+@dataclass
+class WatchedDirectory:
+    """A directory that is told of Namespaces and EndpointSlices as watches see them.
+
+    Every method takes raw objects and is idempotent; `replace_…` is for a full list, which also forgets the rest.
+    """
+
+    _homes: dict[str, _Home] = field(default_factory=dict)  # by namespace
+    _by_id: dict[str, str] = field(default_factory=dict)  # tenant-id → namespace
+    _slices: dict[str, dict[str, tuple[str, ...]]] = field(default_factory=dict)  # namespace → slice → ready addresses
+    _namespaces_listed: bool = False
+    _slices_listed: bool = False
+
+    @property
+    def synced(self) -> bool:
+        """Whether both kinds have been listed at least once."""
+        return self._namespaces_listed and self._slices_listed
+
+    @property
+    def size(self) -> int:
+        """How many tenants are known."""
+        return len(self._by_id)
+
+    def find(self, tenant_id: str) -> TenantRoute | None:
+        """Return the tenant's route, or None when no tenant has this identity."""
+        namespace = self._by_id.get(tenant_id)
+        if namespace is None:
+            return None
+        home = self._homes[namespace]
+        ready = sorted(address for addresses in self._slices.get(namespace, {}).values() for address in addresses)
+        return TenantRoute(home.tenant_id, home.name, home.namespace, home.key_generation, ready[0] if ready else None)
+
+    def replace_namespaces(self, manifests: Iterable[Manifest]) -> None:
+        """Take the full list of tenants' Namespaces."""
+        self._homes.clear()
+        self._by_id.clear()
+        for manifest in sorted(manifests, key=lambda manifest: str(manifest["metadata"].get("creationTimestamp", ""))):
+            self.put_namespace(manifest)
+        self._namespaces_listed = True
+
+    def put_namespace(self, manifest: Manifest) -> None:
+        """Take a Namespace that was added or changed; one that is going away, or is no tenant's, is forgotten."""
+        home = _home(manifest)
+        self.drop_namespace(manifest)
+        # An identity belongs to the Namespace that bore it first: a copied label takes over nobody's key.
+        if home is not None and home.tenant_id not in self._by_id:
+            self._homes[home.namespace] = home
+            self._by_id[home.tenant_id] = home.namespace
+
+    def drop_namespace(self, manifest: Manifest) -> None:
+        """Forget a Namespace."""
+        home = self._homes.pop(manifest["metadata"]["name"], None)
+        if home is not None:
+            del self._by_id[home.tenant_id]
+
+    def replace_slices(self, manifests: Iterable[Manifest]) -> None:
+        """Take the full list of Ollama's EndpointSlices."""
+        self._slices.clear()
+        for manifest in manifests:
+            self.put_slice(manifest)
+        self._slices_listed = True
+
+    def put_slice(self, manifest: Manifest) -> None:
+        """Take an EndpointSlice that was added or changed."""
+        metadata = manifest["metadata"]
+        self._slices.setdefault(metadata["namespace"], {})[metadata["name"]] = _ready_addresses(manifest)
+
+    def drop_slice(self, manifest: Manifest) -> None:
+        """Forget an EndpointSlice."""
+        metadata = manifest["metadata"]
+        of_namespace = self._slices.get(metadata["namespace"], {})
+        of_namespace.pop(metadata["name"], None)
+        if not of_namespace:
+            self._slices.pop(metadata["namespace"], None)
+
+
+def _home(namespace: Manifest) -> _Home | None:
+    metadata = namespace["metadata"]
+    labels = metadata.get("labels") or {}
+    tenant_id = labels.get(names.LABEL_TENANT_ID, "")
+    if not tenant_id or metadata.get("deletionTimestamp"):
+        return None
+    generation = (metadata.get("annotations") or {}).get(names.ANNOTATION_KEY_GENERATION, "1")
+    return _Home(
+        tenant_id=tenant_id,
+        name=labels.get(names.LABEL_TENANT, metadata["name"]),
+        namespace=metadata["name"],
+        # An annotation that is no number lets nobody in: no key has generation 0.
+        key_generation=int(generation) if generation.isdecimal() else 0,
+    )
+
+
+def _ready_addresses(endpoint_slice: Manifest) -> tuple[str, ...]:
+    ports = [port.get("port") for port in endpoint_slice.get("ports") or [] if port.get("port")]
+    if not ports or endpoint_slice.get("addressType") not in {"IPv4", "IPv6"}:
+        return ()
+    return tuple(
+        f"[{address}]:{ports[0]}" if ":" in address else f"{address}:{ports[0]}"
+        for endpoint in endpoint_slice.get("endpoints") or []
+        # Kubernetes: a missing `ready` is to be read as true.
+        if (endpoint.get("conditions") or {}).get("ready") is not False
+        for address in endpoint.get("addresses", [])[:1]
+    )

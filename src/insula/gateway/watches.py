@@ -1,0 +1,77 @@
+"""Keeps the directory current: one watch on tenants' Namespaces, one on their Ollamas' EndpointSlices."""
+
+import asyncio
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from typing import Final
+
+from insula.domain import names
+from insula.domain.manifests import Manifest
+from insula.gateway.tenants import WatchedDirectory
+from insula.kube import kinds, watching
+from insula.kube.client import Client
+
+# Bookmarks come about once a minute. A watch that shows nothing for this long has stopped, whatever it says.
+STALE_AFTER_S: Final = 300.0
+
+
+@dataclass
+class Feed:
+    """Hands on what one watch sees, and remembers when it last showed a sign of life."""
+
+    take_all: Callable[[Iterable[Manifest]], None]
+    take: Callable[[Manifest], None]
+    forget: Callable[[Manifest], None]
+    clock: Callable[[], float] = time.monotonic
+    seen_at: float = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.seen_at = self.clock()
+
+    def replace(self, items: list[Manifest], resource_version: str) -> None:
+        """Take the whole collection."""
+        self.take_all(items)
+        self.advance(resource_version)
+
+    def upsert(self, item: Manifest) -> None:
+        """Take one object that was added or changed."""
+        self.take(item)
+
+    def remove(self, item: Manifest) -> None:
+        """Take one object that is gone."""
+        self.forget(item)
+
+    def advance(self, resource_version: str) -> None:
+        """Take note of a sign of life."""
+        self.seen_at = self.clock()
+
+    def disconnected(self, reason: str) -> None:
+        """Nothing to do: `follow` reconnects, and `silent_s` grows until it has."""
+
+    def silent_s(self) -> float:
+        """For how many seconds the watch has shown no sign of life."""
+        return self.clock() - self.seen_at
+
+
+class Watches:
+    """The two watches that feed a directory."""
+
+    def __init__(self, directory: WatchedDirectory, *, clock: Callable[[], float] = time.monotonic) -> None:
+        self.namespaces = Feed(
+            directory.replace_namespaces, directory.put_namespace, directory.drop_namespace, clock=clock
+        )
+        self.slices = Feed(directory.replace_slices, directory.put_slice, directory.drop_slice, clock=clock)
+
+    @property
+    def stale(self) -> bool:
+        """Whether a watch has stopped advancing: what the directory says may be untrue."""
+        return max(self.namespaces.silent_s(), self.slices.silent_s()) > STALE_AFTER_S
+
+    async def run(self, client: Client) -> None:
+        """Follow both kinds until cancelled."""
+        async with asyncio.TaskGroup() as group:
+            tenants = watching.Watch(kinds.NAMESPACE, selector=names.LABEL_TENANT_ID)
+            group.create_task(watching.follow(client, tenants, self.namespaces))
+            ollamas = watching.Watch(kinds.ENDPOINT_SLICE, selector=f"{names.LABEL_COMPONENT}={names.OLLAMA}")
+            group.create_task(watching.follow(client, ollamas, self.slices))

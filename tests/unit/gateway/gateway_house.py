@@ -1,0 +1,173 @@
+"""What the gateway's tests live in: a directory of two tenants, an Ollama that says what it is told, a gateway."""
+
+import asyncio
+import io
+import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import aiohttp
+import structlog
+from aiohttp import web
+from prometheus_client import CollectorRegistry
+
+from insula.domain import names
+from insula.domain.manifests import Manifest
+from insula.gateway import forwarding
+from insula.gateway.admission import PassThrough
+from insula.gateway.records import Records
+from insula.gateway.remembering import Remembered
+from insula.gateway.server import Gateway
+from insula.gateway.tenants import WatchedDirectory
+from insula.services import logs
+from insula.services.keys import SigningKeys, VerifyKeys
+
+ALICE = "0b5e7f3c-4e0f-4c58-9d3e-1f2a3b4c5d6e"
+BOB = "1c6f8a4d-5f1a-4d69-8e4f-2a3b4c5d6e7f"
+DIGEST = "a" * 64
+LAST_LINE = {
+    "model": "gemma3:270m",
+    "message": {"role": "assistant", "content": ""},
+    "done": True,
+    "done_reason": "stop",
+    "total_duration": 1_500_000_000,
+    "load_duration": 100_000_000,
+    "prompt_eval_count": 12,
+    "prompt_eval_duration": 200_000_000,
+    "eval_count": 34,
+    "eval_duration": 1_200_000_000,
+}
+
+
+def a_namespace(
+    tenant: str, tenant_id: str, *, generation: str = "1", created: str = "2026-01-01T00:00:00Z"
+) -> Manifest:
+    return {
+        "metadata": {
+            "name": names.namespace(tenant),
+            "creationTimestamp": created,
+            "labels": {names.LABEL_TENANT: tenant, names.LABEL_TENANT_ID: tenant_id},
+            "annotations": {names.ANNOTATION_KEY_GENERATION: generation},
+        }
+    }
+
+
+def a_slice(tenant: str, *addresses: str, port: int = 11434, ready: bool | None = True) -> Manifest:
+    return {
+        "metadata": {"name": "ollama-backend-x", "namespace": names.namespace(tenant)},
+        "addressType": "IPv4",
+        "ports": [{"port": port}],
+        "endpoints": [{"addresses": [address], "conditions": {"ready": ready}} for address in addresses],
+    }
+
+
+@dataclass
+class FakeOllama:
+    """Answers with `chunks`, waiting for `gate` before the last one; notes what it was asked and who left early."""
+
+    chunks: list[bytes] = field(default_factory=lambda: [b'{"done":false}\n', json.dumps(LAST_LINE).encode() + b"\n"])
+    content_type: str = "application/x-ndjson"
+    status: int = 200
+    gate: asyncio.Event | None = None
+    break_off: bool = False
+    models: tuple[str, ...] = ("gemma3:270m",)
+    asked: list[tuple[str, str]] = field(default_factory=list)
+    bodies: list[bytes] = field(default_factory=list)
+    headers: list[dict[str, str]] = field(default_factory=list)
+    abandoned: asyncio.Event = field(default_factory=asyncio.Event)
+    started: asyncio.Event = field(default_factory=asyncio.Event)
+    port: int = 0
+
+    async def handle(self, request: web.Request) -> web.StreamResponse:
+        self.asked.append((request.method, request.raw_path))
+        self.headers.append(dict(request.headers))
+        if request.path == "/api/tags":
+            models = [{"name": name, "model": name, "digest": DIGEST} for name in self.models]
+            return web.json_response({"models": models})
+        self.bodies.append(await request.read())
+        response = web.StreamResponse(
+            status=self.status, headers={"Content-Type": self.content_type, "X-Own": "yes", "Keep-Alive": "timeout=5"}
+        )
+        await response.prepare(request)
+        try:
+            for number, chunk in enumerate(self.chunks):
+                if self.gate is not None and number == len(self.chunks) - 1:
+                    self.started.set()
+                    await self.gate.wait()
+                await response.write(chunk)
+            if self.break_off and request.transport is not None:
+                await asyncio.sleep(0.05)
+                request.transport.abort()
+        except asyncio.CancelledError:
+            self.abandoned.set()
+            raise
+        return response
+
+
+@dataclass
+class House:
+    """A running gateway with Alice's Ollama behind it, and what it logged."""
+
+    url: str
+    ollama: FakeOllama
+    signing: SigningKeys
+    directory: WatchedDirectory
+    registry: CollectorRegistry
+    client: aiohttp.ClientSession
+    lines: io.StringIO
+
+    @property
+    def key(self) -> str:
+        return self.signing.tenant_key(ALICE, 1)
+
+    def ask(self, method: str, path: str, *, key: str | None = None, **more: Any) -> Any:
+        headers = {"Authorization": f"Bearer {self.key if key is None else key}"}
+        headers.update(more.pop("headers", {}))
+        return self.client.request(method, self.url + path, headers=headers, **more)
+
+    def logged(self, event: str = "request_done") -> list[dict[str, Any]]:
+        return [line for line in map(json.loads, self.lines.getvalue().splitlines()) if line["event"] == event]
+
+    async def logged_soon(self, count: int = 1) -> list[dict[str, Any]]:
+        async with asyncio.timeout(5):
+            while len(self.logged()) < count:  # noqa: ASYNC110 - a text buffer has no event to wait for
+                await asyncio.sleep(0.01)
+        return self.logged()
+
+
+@asynccontextmanager
+async def serving(application: web.Application) -> AsyncIterator[int]:
+    runner = web.AppRunner(application, handler_cancellation=True, access_log=None, shutdown_timeout=1.0)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    try:
+        yield runner.addresses[0][1]
+    finally:
+        await runner.cleanup()
+
+
+@asynccontextmanager
+async def a_house(ollama: FakeOllama | None = None, *, synced: bool = True) -> AsyncIterator[House]:
+    ollama = ollama or FakeOllama()
+    signing, directory, lines, registry = SigningKeys.generate(), WatchedDirectory(), io.StringIO(), CollectorRegistry()
+    logs.configure(json=True, stream=lines)
+    behind = web.Application(client_max_size=2**27)
+    behind.router.add_route("*", "/{path:.*}", ollama.handle)
+    async with serving(behind) as ollama.port, forwarding.open_session() as session, aiohttp.ClientSession() as client:
+        directory.put_namespace(a_namespace("alice", ALICE))
+        directory.put_slice(a_slice("alice", "127.0.0.1", port=ollama.port))
+        if synced:
+            directory.replace_slices([a_slice("alice", "127.0.0.1", port=ollama.port)])
+            directory.replace_namespaces([a_namespace("alice", ALICE), a_namespace("bob", BOB)])
+        door = Gateway(
+            keys=VerifyKeys.from_json(signing.verify_keys_json()),
+            directory=directory,
+            admission=PassThrough(),
+            session=session,
+            remembered=Remembered(session, asyncio.get_running_loop().time),
+            records=Records(structlog.get_logger("test"), registry),
+        )
+        async with serving(door.application()) as port:
+            yield House(f"http://127.0.0.1:{port}", ollama, signing, directory, registry, client, lines)
