@@ -1,0 +1,1 @@
+"""The only speaker to Home Assistant: its login, its flows, its conversation."""

@@ -1,0 +1,1 @@
+"""What Insula runs inside a home, as Kubernetes Jobs without any right in the cluster."""
