@@ -9,7 +9,7 @@ from typing import Final, Protocol
 
 import structlog
 
-from insula.domain.errors import InsulaError, UnavailableError
+from insula.domain.errors import InsulaError, NotFoundError, UnavailableError
 from insula.domain.manifests import Manifest
 from insula.kube import answers, lines, requests
 from insula.kube.answers import ExpiredError
@@ -23,6 +23,9 @@ WATCH_TIMEOUT_S: Final = (240, 360)
 BACKOFF_S: Final = (0.2, 15.0)  # first and longest wait after a failure
 # A resource version that the server does not know at all (restored from a backup) fails for ever: ask anew.
 RELIST_AFTER: Final = 4
+
+# A kind whose CRD is not installed is looked for again this often.
+ABSENT_S: Final = 20.0
 
 _log = structlog.get_logger(__name__)
 
@@ -50,15 +53,18 @@ class Sink(Protocol):
 class Watch:
     """What to follow and how patiently.
 
-    `transform` keeps the fields that are used: what is not kept costs no memory. Times are in seconds.
+    `transform` keeps the fields that are used: what is not kept costs no memory. Where the API server does not know
+    an `optional` kind, there are none, and it is asked again now and then. Times are in seconds.
     """
 
     kind: Kind
     selector: str = ""
     fields: str = ""
     namespace: str = ""
+    optional: bool = False
     transform: Callable[[Manifest], Manifest] = lambda manifest: manifest
     silence_s: float = SILENCE_S
+    absent_s: float = ABSENT_S
     backoff_s: tuple[float, float] = BACKOFF_S
 
 
@@ -73,6 +79,14 @@ async def follow(client: Client, watch: Watch, sink: Sink) -> None:
                 since, failures = seen, 0
         except ExpiredError:
             since, reason = "", "expired"
+        except NotFoundError as error:
+            since = ""
+            if watch.optional:
+                sink.replace([], "0")
+            else:
+                _log.warning("watch_failed", kind=watch.kind.plural, error=str(error))
+            await asyncio.sleep(watch.absent_s)
+            continue
         except TimeoutError:
             reason = "silent"
         except InsulaError as error:

@@ -1,0 +1,65 @@
+"""Takes homes from the queue and looks at them; what fails for one home is that home's affair alone."""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+from typing import Final, Protocol
+
+import structlog
+
+from insula.domain.errors import ConflictError, InsulaError, UnavailableError
+from insula.kube.leases import LeaseLostError
+from insula.operator.queue import KeyedQueue
+
+LOOK_TIMEOUT_S: Final = 120.0  # a look takes about a second at most; longer means that something hangs
+
+_log = structlog.get_logger(__name__)
+
+Reconcile = Callable[[str], Awaitable[float | None]]
+
+
+class Tally(Protocol):
+    """Counts looks: `result` is `ok`, `conflict`, `unavailable`, `refused`, `timeout` or `bug`."""
+
+    def __call__(self, result: str, seconds: float, /) -> None:
+        """Count one look."""
+
+
+async def work(queue: KeyedQueue, reconcile: Reconcile, tally: Tally, *, timeout_s: float = LOOK_TIMEOUT_S) -> None:
+    """Look at one home after the other until the queue is closed.
+
+    Raises:
+        LeaseLostError: Somebody else leads: nothing more may be written.
+    """
+    while (key := await queue.get()) is not None:
+        started = time.monotonic()
+        result = await _look(queue, key, reconcile, timeout_s)
+        tally(result, time.monotonic() - started)
+
+
+async def _look(queue: KeyedQueue, key: str, reconcile: Reconcile, timeout_s: float) -> str:
+    try:
+        async with asyncio.timeout(timeout_s):
+            look_again_s = await reconcile(key)
+    except LeaseLostError:
+        raise
+    except InsulaError as error:
+        wait_s = queue.failed(key)
+        _log.warning("look_failed", tenant=key, error=str(error), again_s=round(wait_s, 2))
+        return _result(error)
+    except TimeoutError:
+        wait_s = queue.failed(key)
+        _log.error("look_hung", tenant=key, after_s=timeout_s, again_s=round(wait_s, 2))
+        return "timeout"
+    except Exception:
+        wait_s = queue.failed(key)
+        _log.exception("look_broke", tenant=key, again_s=round(wait_s, 2))
+        return "bug"
+    queue.done(key, look_again_s=look_again_s)
+    return "ok"
+
+
+def _result(error: InsulaError) -> str:
+    if isinstance(error, ConflictError):
+        return "conflict"
+    return "unavailable" if isinstance(error, UnavailableError) else "refused"

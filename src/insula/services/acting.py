@@ -1,0 +1,198 @@
+"""Carries a decision out, in its order; what fails for one object does not keep the others from being made."""
+
+import asyncio
+import time
+from collections import deque
+from collections.abc import Awaitable, Callable
+from datetime import datetime
+from typing import Final, Protocol
+
+from insula.domain import names
+from insula.domain.errors import ConflictError, InsulaError, RefusedError, UnavailableError
+from insula.domain.manifests import Manifest, ObjectRef, reference
+from insula.kube import events
+from insula.kube.leases import LeaseLostError
+from insula.reconcile.model import Decision, EventWish, Observed, SecretWish
+from insula.services import making_secrets
+from insula.services.making_secrets import TenantKey
+from insula.services.ports import Hands, Inquiry
+
+# Whoever deletes all Tenants by mistake has this long to notice before more than a few homes are gone.
+BRAKE_HOMES: Final = 5
+BRAKE_WINDOW_S: Final = 600.0
+PATIENCE_S: Final = (0.05, 0.1, 0.2, 0.4, 0.8)
+
+
+class Grip(Hands, Inquiry, Protocol):
+    """What an actor needs: to change things, and to make sure before it destroys."""
+
+
+class DeletionBrake:
+    """Lets a few homes' data be destroyed in a window of time, and no more.
+
+    Args:
+        homes: How many.
+        window_s: In how many seconds.
+        clock: Seconds that only grow.
+    """
+
+    def __init__(
+        self,
+        homes: int = BRAKE_HOMES,
+        window_s: float = BRAKE_WINDOW_S,
+        *,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._homes = homes
+        self._window_s = window_s
+        self._clock = clock
+        self._destroyed: deque[float] = deque()
+
+    def take(self, name: str) -> None:
+        """Take note that a home is about to be destroyed.
+
+        Raises:
+            UnavailableError: Too many were destroyed lately; this one waits.
+        """
+        now = self._clock()
+        while self._destroyed and now - self._destroyed[0] >= self._window_s:
+            self._destroyed.popleft()
+        if len(self._destroyed) >= self._homes:
+            raise UnavailableError(
+                f"the data of {name} are not deleted yet: {self._homes} homes went within {self._window_s:.0f} s",
+                remedy=f"create the Tenant {name} again with spec.adopt if this was a mistake; else wait",
+            )
+        self._destroyed.append(now)
+
+
+class Actor:
+    """Changes the cluster as decided.
+
+    Args:
+        grip: The cluster.
+        tenant_key: Makes the gateway's key of a tenant-id and a generation.
+        made_secret: Is told of each Secret made, with the tenant's name.
+        lost_secret: Is told of a tenant whose Secrets are not what was seen.
+        brake: Bounds how many homes are destroyed at once.
+        patience_s: The waits in seconds before a refused Secret is tried again.
+    """
+
+    def __init__(
+        self,
+        grip: Grip,
+        tenant_key: TenantKey,
+        *,
+        made_secret: Callable[[str, Manifest], None] = lambda _name, _manifest: None,
+        lost_secret: Callable[[str], None] = lambda _name: None,
+        brake: DeletionBrake | None = None,
+        patience_s: tuple[float, ...] = PATIENCE_S,
+    ) -> None:
+        self._grip = grip
+        self._tenant_key = tenant_key
+        self._made_secret = made_secret
+        self._lost_secret = lost_secret
+        self._brake = brake or DeletionBrake()
+        self._patience_s = patience_s
+
+    async def carry_out(self, name: str, observed: Observed, decision: Decision, *, at: datetime) -> None:
+        """Do everything that was decided for a tenant.
+
+        The ground and the Secrets come first and whole. After that each object stands for itself: the status is
+        written even where one could not be made, for it tells what was seen.
+
+        Raises:
+            InsulaError: The first failure, after all the rest was done.
+        """
+        failures: list[InsulaError] = []
+        try:
+            for manifest in decision.ground:
+                await self._grip.apply(manifest)
+            for wish in decision.create_secrets:
+                await self._make_secret(name, wish)
+        except LeaseLostError:
+            raise
+        except InsulaError as error:
+            failures.append(error)
+        else:
+            failures += await self._each(decision, name)
+        if decision.status is not None and observed.tenant is not None:
+            failures += await _caught(self._grip.apply_status(_status(observed.tenant, decision.status)))
+        for event in decision.events:
+            await self.tell(observed, event, at=at)
+        if failures:
+            raise failures[0]
+
+    async def tell(self, observed: Observed, event: EventWish, *, at: datetime) -> None:
+        """Record an Event about the Tenant or, where it is gone, about its Namespace."""
+        regarding = observed.tenant or observed.namespace
+        if regarding is not None:
+            about = {"apiVersion": "v1", "kind": "Namespace"} if observed.tenant is None else {}
+            manifest = events.event(
+                {**about, **regarding},
+                type_=event.type,
+                reason=event.reason,
+                action="Reconcile",
+                note=event.message,
+                at=at,
+                instance=events.CONTROLLER,
+            )
+            await self._grip.record(manifest)
+
+    async def _each(self, decision: Decision, name: str) -> list[InsulaError]:
+        failures: list[InsulaError] = []
+        for manifest in decision.apply:
+            failures += await _caught(self._grip.apply(manifest))
+        for ref in decision.delete:
+            failures += await _caught(self._delete(name, ref))
+        return failures
+
+    async def _make_secret(self, name: str, wish: SecretWish) -> None:
+        manifest = making_secrets.secret(wish, self._tenant_key)
+        try:
+            made = await self._put_secret(manifest, replace=wish.replace)
+        except ConflictError:
+            # It was there all the time, and what is there is never overwritten.
+            self._lost_secret(name)
+            found = await self._grip.find(reference(manifest))
+            if found is None:
+                raise
+            made = found
+        self._made_secret(name, made)
+
+    async def _put_secret(self, manifest: Manifest, *, replace: bool) -> Manifest:
+        for wait_s in self._patience_s:
+            try:
+                return await (self._grip.apply(manifest) if replace else self._grip.create(manifest))
+            except RefusedError:
+                # The API server needs a moment to honour the RoleBinding that was made just before.
+                await asyncio.sleep(wait_s)
+        return await (self._grip.apply(manifest) if replace else self._grip.create(manifest))
+
+    async def _delete(self, name: str, ref: ObjectRef) -> None:
+        if ref.kind == "Namespace":
+            tenant = await self._grip.find(ObjectRef(names.API_VERSION, "Tenant", "", name))
+            if tenant is not None:
+                raise ConflictError(f"the Tenant {name} is there after all: its data are not deleted")
+            self._brake.take(name)
+        await self._grip.delete(ref)
+
+
+def _status(tenant: Manifest, status: Manifest) -> Manifest:
+    # The UID makes sure that a Tenant made again under the name does not get the status of the old one.
+    return {
+        "apiVersion": names.API_VERSION,
+        "kind": "Tenant",
+        "metadata": {"name": tenant["metadata"]["name"], "uid": tenant["metadata"]["uid"]},
+        "status": status,
+    }
+
+
+async def _caught(doing: Awaitable[object]) -> list[InsulaError]:
+    """Await something; return what went wrong, if anything did. A lost Lease is not caught: everything stops."""
+    try:
+        await doing
+    except LeaseLostError:
+        raise
+    except InsulaError as error:
+        return [error]
+    return []

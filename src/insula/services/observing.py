@@ -1,0 +1,191 @@
+"""Sees one home: from caches what changes often, by asking what is rarely needed or may not be watched."""
+
+import json
+import time
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Final, Protocol
+
+import structlog
+
+from insula.domain import names
+from insula.domain.errors import InsulaError, NotFoundError, RefusedError
+from insula.domain.manifests import Manifest, ObjectRef
+from insula.domain.platform import Platform
+from insula.reconcile.model import Observed, PullProgress, SecretKind
+from insula.services import resolving
+from insula.services.ports import Inquiry, View
+from insula.services.resolving import HostClaims, Resolution
+
+# Secrets may not be watched over the whole cluster; one that a person deleted is missed after this time.
+SECRETS_TTL_S: Final = 300.0
+LOG_LINES: Final = 5  # the last line that reports progress may stand before a warning or two
+
+_log = structlog.get_logger(__name__)
+
+
+class Sight(View, Inquiry, Protocol):
+    """What an observer needs."""
+
+
+@dataclass(frozen=True)
+class _Resolved:
+    """A resolution and the very objects it was made from: while these are the same, so is it."""
+
+    tenant: Manifest | None
+    plan: Manifest | None
+    accepted_spec: str
+    resolution: Resolution
+
+
+@dataclass
+class _SecretsSeen:
+    namespace_uid: str
+    until: float
+    found: dict[str, Manifest] = field(default_factory=dict)
+
+
+class Observer:
+    """Puts together what `reconcile.decide` is told.
+
+    Args:
+        sight: Caches and the API server.
+        platform: The provider's settings.
+        wake: Is called with tenants that another one's change of hosts concerns.
+        clock: Seconds that only grow.
+    """
+
+    def __init__(
+        self,
+        sight: Sight,
+        platform: Platform,
+        *,
+        wake: Callable[[str], None] = lambda _name: None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._sight = sight
+        self._platform = platform
+        self._wake = wake
+        self._clock = clock
+        self._claims = HostClaims()
+        self._resolved: dict[str, _Resolved] = {}
+        self._secrets: dict[str, _SecretsSeen] = {}
+
+    def survey(self) -> None:
+        """Take note of every tenant's hosts. Call it once, when the caches are full and before the first look."""
+        for tenant in list(self._sight.tenants()):
+            name = tenant["metadata"]["name"]
+            self._resolve(name, self._sight.namespace(name))
+
+    async def observe(self, name: str) -> Observed:
+        """Return what is to be seen of one home.
+
+        Raises:
+            UnavailableError: The API server did not answer.
+        """
+        namespace = await self._namespace(name)
+        resolution = self._resolve(name, namespace)
+        tenant = self._sight.tenant(name)
+        if tenant is None and namespace is None:
+            self._forget(name)
+        objects = self._sight.objects(name)
+        return Observed(
+            tenant=tenant,
+            desired=resolution.desired,
+            rejection=resolution.rejection,
+            accepted_spec=resolution.accepted_spec,
+            latched=resolution.latched,
+            namespace=namespace,
+            objects=objects,
+            secrets=await self._secrets_of(name, namespace),
+            host_claims=self._claims.of(resolution.hosts),
+            pull_progress=await self._pull_progress(name, objects),
+        )
+
+    def keep_secret(self, tenant: str, manifest: Manifest) -> None:
+        """Take note of a Secret that we made ourselves."""
+        seen = self._secrets.get(tenant)
+        if seen is not None:
+            seen.found[manifest["metadata"]["name"]] = manifest
+
+    def doubt_secrets(self, tenant: str) -> None:
+        """Ask for a tenant's Secrets again at the next look."""
+        self._secrets.pop(tenant, None)
+
+    async def _namespace(self, name: str) -> Manifest | None:
+        """Return the Namespace; where the cache knows none, make sure: one without our label may stand there."""
+        cached = self._sight.namespace(name)
+        if cached is not None:
+            return cached
+        return await self._sight.find(ObjectRef("v1", "Namespace", "", names.namespace(name)))
+
+    def _resolve(self, name: str, namespace: Manifest | None) -> Resolution:
+        tenant = self._sight.tenant(name)
+        plan = self._sight.plan(str(tenant.get("spec", {}).get("plan", ""))) if tenant else None
+        annotations = namespace["metadata"].get("annotations", {}) if namespace else {}
+        accepted_spec = str(annotations.get(names.ANNOTATION_ACCEPTED_SPEC, ""))
+        held = self._resolved.get(name)
+        if held is not None and held.tenant is tenant and held.plan is plan and held.accepted_spec == accepted_spec:
+            return held.resolution
+        resolution = resolving.resolve_home(name, tenant, plan, accepted_spec, self._platform)
+        self._resolved[name] = _Resolved(tenant, plan, accepted_spec, resolution)
+        for other in self._claims.update(name, tenant, resolution.hosts):
+            self._wake(other)
+        return resolution
+
+    def _forget(self, name: str) -> None:
+        self._resolved.pop(name, None)
+        self._secrets.pop(name, None)
+
+    async def _secrets_of(self, name: str, namespace: Manifest | None) -> Mapping[str, Manifest]:
+        if namespace is None or namespace["metadata"].get("deletionTimestamp"):
+            return {}
+        uid = namespace["metadata"]["uid"]
+        seen = self._secrets.get(name)
+        if seen is not None and seen.namespace_uid == uid and self._clock() < seen.until:
+            return dict(seen.found)
+        seen = _SecretsSeen(uid, self._clock() + SECRETS_TTL_S)
+        for kind in SecretKind:
+            ref = ObjectRef("v1", "Secret", names.namespace(name), kind.value)
+            try:
+                found = await self._sight.find(ref)
+            except RefusedError:
+                return {}  # the RoleBinding that lets us look is not there yet
+            if found is not None:
+                seen.found[kind.value] = found
+        self._secrets[name] = seen
+        return dict(seen.found)
+
+    async def _pull_progress(self, name: str, objects: Mapping[ObjectRef, Manifest]) -> PullProgress | None:
+        pod = _running_pull(objects.values())
+        if pod is None:
+            return None
+        try:
+            lines = await self._sight.last_lines(names.namespace(name), pod["metadata"]["name"], count=LOG_LINES)
+        except NotFoundError:
+            return None  # it ended while we looked
+        except InsulaError as error:
+            _log.info("progress_unknown", tenant=name, error=str(error))
+            return None
+        return next((progress for line in reversed(lines) if (progress := parse_progress(line))), None)
+
+
+def parse_progress(line: str) -> PullProgress | None:
+    """Return the progress that a line of the pull Job's log reports, `None` where it speaks of something else."""
+    try:
+        report = json.loads(line)
+        return PullProgress(str(report["model"]), int(report["completed"]), int(report["total"]))
+    except (ValueError, KeyError, TypeError):
+        return None
+
+
+def _running_pull(objects: Iterable[Manifest]) -> Manifest | None:
+    for manifest in objects:
+        labels = manifest["metadata"].get("labels", {})
+        if (
+            manifest["kind"] == "Pod"
+            and labels.get(names.LABEL_COMPONENT) == "pull"
+            and manifest.get("status", {}).get("phase") == "Running"
+        ):
+            return manifest
+    return None
