@@ -114,7 +114,7 @@ class Records:
             "bytes_in": exchange.bytes_in,
             "bytes_out": exchange.bytes_out,
             "model_digest": exchange.model_digest,
-            **{_LINE_NAMES.get(name, name): value for name, value in asdict(used).items()},
+            **asdict(used),
         }
         present = {name: value for name, value in fields.items() if value not in (None, "")}
         self._log.info("request_done", request_id=exchange.request_id, **present)
@@ -126,12 +126,4 @@ class Records:
             self._first_byte.labels(exchange.endpoint).observe(first)
         self._tokens.labels("prompt").inc(used.prompt_eval_count or 0)
         self._tokens.labels("answer").inc(used.eval_count or 0)
-        self._compute.inc((used.prompt_eval_s or 0.0) + (used.eval_s or 0.0))
-
-
-_LINE_NAMES: Final = {
-    "total_s": "total_seconds",
-    "load_s": "load_seconds",
-    "prompt_eval_s": "prompt_eval_seconds",
-    "eval_s": "eval_seconds",
-}
+        self._compute.inc(used.compute_s)

@@ -1,6 +1,7 @@
 """What an answer says about itself in its last line, read without parsing the rest.
 
-Ollama ends a stream with counters and durations in nanoseconds; OpenAI's shape has token counts only.
+Ollama ends a stream with counters and durations in nanoseconds; OpenAI's shape has token counts only. Names and units
+stay Ollama's own, so that a figure in our log is the figure in its answer.
 """
 
 import json
@@ -12,7 +13,7 @@ from typing import Any, Final
 # The last line of /api/chat is under 1 KB. The one of /api/generate may carry kilobytes of `context` before its
 # figures, so the figures are also found in a line whose beginning is gone.
 TAIL_BYTES: Final = 8192
-_NS_PER_S: Final = 1_000_000_000
+NS_PER_S: Final = 1_000_000_000
 
 _NUMBER: Final = re.compile(
     rb'(?<!\\)"(total_duration|load_duration|prompt_eval_count|prompt_eval_duration|eval_count|eval_duration)"'
@@ -41,15 +42,20 @@ class Tail:
 
 @dataclass(frozen=True)
 class Figures:
-    """What a model used for one answer; None where the answer did not say. Durations in seconds."""
+    """What a model used for one answer; None where the answer did not say. Durations in nanoseconds."""
 
     model: str | None = None
     prompt_eval_count: int | None = None
     eval_count: int | None = None
-    total_s: float | None = None
-    load_s: float | None = None
-    prompt_eval_s: float | None = None
-    eval_s: float | None = None
+    total_duration: int | None = None
+    load_duration: int | None = None
+    prompt_eval_duration: int | None = None
+    eval_duration: int | None = None
+
+    @property
+    def compute_s(self) -> float:
+        """Seconds that the model computed: for the prompt and for the answer."""
+        return ((self.prompt_eval_duration or 0) + (self.eval_duration or 0)) / NS_PER_S
 
 
 def figures(tail: bytes) -> Figures:
@@ -79,17 +85,12 @@ def _from_line(text: bytes) -> Figures:
         model=model[:256] if isinstance(model, str) else None,
         prompt_eval_count=_count(counts[0]),
         eval_count=_count(counts[1]),
-        total_s=_seconds(document.get("total_duration")),
-        load_s=_seconds(document.get("load_duration")),
-        prompt_eval_s=_seconds(document.get("prompt_eval_duration")),
-        eval_s=_seconds(document.get("eval_duration")),
+        total_duration=_count(document.get("total_duration")),
+        load_duration=_count(document.get("load_duration")),
+        prompt_eval_duration=_count(document.get("prompt_eval_duration")),
+        eval_duration=_count(document.get("eval_duration")),
     )
 
 
 def _count(value: Any) -> int | None:
     return value if isinstance(value, int) and not isinstance(value, bool) else None
-
-
-def _seconds(value: Any) -> float | None:
-    count = _count(value)
-    return None if count is None else round(count / _NS_PER_S, 6)

@@ -155,7 +155,7 @@ async def test_the_record_has_the_figures_of_the_last_line_and_the_models_digest
         assert line["model"] == LAST_LINE["model"]
         assert line["model_digest"] == "a" * 64
         assert (line["prompt_eval_count"], line["eval_count"]) == (12, 34)
-        assert (line["total_seconds"], line["eval_seconds"]) == (1.5, 1.2)
+        assert (line["total_duration"], line["eval_duration"]) == (1_500_000_000, 1_200_000_000)
         assert line["status"] == 200
         assert line["bytes_out"] == sum(map(len, house.ollama.chunks))
         assert house.registry.get_sample_value("insula_gateway_tokens_total", {"kind": "answer"}) == 34

@@ -21,7 +21,7 @@ def test_a_tail_is_the_end_of_what_was_fed(chunks: list[bytes]) -> None:
 
 def test_the_last_line_of_a_stream_has_the_figures() -> None:
     seen = figures(b'{"done":false}\n' + json.dumps(LAST_LINE).encode() + b"\n")
-    assert seen == Figures("gemma3:270m", 12, 34, 1.5, 0.1, 0.2, 1.2)
+    assert seen == Figures("gemma3:270m", 12, 34, 1_500_000_000, 100_000_000, 200_000_000, 1_200_000_000)
 
 
 def test_a_unary_answer_has_the_figures_too() -> None:
@@ -37,7 +37,7 @@ def test_the_usage_of_server_sent_events_is_read() -> None:
 def test_figures_are_found_behind_a_context_that_is_longer_than_the_tail() -> None:
     line = {"model": "m", "done": True, "context": list(range(5000)), "eval_count": 7, "eval_duration": 2_000_000_000}
     seen = figures(tail_of(json.dumps(line).encode() + b"\n"))
-    assert (seen.eval_count, seen.eval_s) == (7, 2.0)
+    assert (seen.eval_count, seen.compute_s) == (7, 2.0)
 
 
 def test_words_of_the_model_are_not_taken_for_figures() -> None:
