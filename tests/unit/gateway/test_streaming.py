@@ -9,6 +9,7 @@ from aiohttp import web
 from gateway_house import LAST_LINE, FakeOllama, a_house
 
 from insula.gateway import forwarding
+from insula.services import tracing
 
 CHAT = {"model": "gemma3:270m", "messages": [{"role": "user", "content": "hello"}], "keep_alive": -1}
 
@@ -161,3 +162,14 @@ async def test_the_record_has_the_figures_of_the_last_line_and_the_models_digest
         assert house.registry.get_sample_value("insula_gateway_tokens_total", {"kind": "answer"}) == 34
         assert house.registry.get_sample_value("insula_gateway_compute_seconds_total") == pytest.approx(1.4)
         assert house.registry.get_sample_value("insula_gateway_requests_in_flight") == 0
+
+
+async def test_what_the_gateway_records_is_what_a_trace_reads() -> None:
+    async with a_house() as house:
+        async with house.ask("POST", "/api/chat", json=CHAT) as response:
+            await response.read()
+            request_id = response.headers["X-Insula-Request-Id"]
+        await house.logged_soon()
+        (trace,) = tracing.find(house.lines.getvalue().splitlines(), "alice")
+        assert (trace.request_id, trace.model, trace.model_digest) == (request_id, "gemma3:270m", "a" * 64)
+        assert (trace.eval_count, trace.eval_seconds, trace.load_seconds) == (34, 1.2, 0.1)
