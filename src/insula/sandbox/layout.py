@@ -137,6 +137,10 @@ class Layout:
             service_cidr=IPv4Network(f"10.{96 - 2 * index}.0.0/16"),
         )
 
+    def neighbours(self, environment: Mapping[str, str] = os.environ) -> list["Layout"]:
+        """Return the other sandboxes that this machine may have."""
+        return [Layout.named(name, environment) for name in SANDBOX_NAMES if name != self.name]
+
     @property
     def bridge_address(self) -> IPv4Address:
         """The machine's own address on the bridge, the nodes' default gateway."""

@@ -20,6 +20,7 @@ place() {
       if [ "$kind" = read-only ]; then mount -o remount,bind,ro "$target"; fi
       ;;
     proc | sysfs | bpf | cgroup2) mkdir -p "$target" && mount -t "$kind" "$kind" "$target" ;;
+    overlay) mkdir -p "$target" && mount -t overlay -o "ro,lowerdir=$source" overlay "$target" ;; # all layers below
     tmpfs) mkdir -p "$target" && mount -t tmpfs -o "mode=$source" tmpfs "$target" ;;
     *) echo "unknown kind in the plan: $kind" >&2 && exit 1 ;;
   esac

@@ -18,7 +18,7 @@ HERE: Final = Path(__file__).parent
 
 PROGRAMS: Final = ("containerd", "containerd-shim-runc-v2", "ctr", "kubeadm", "kubectl", "kubelet")
 OPTIONAL_PROGRAMS: Final = ("runc",)  # else the machine's own
-SYSTEM_DIRECTORIES: Final = ("bin", "lib", "lib32", "lib64", "libx32", "sbin")
+SYSTEM_DIRECTORIES: Final = ("bin", "lib", "lib32", "lib64", "libx32", "sbin", "usr")
 
 # Files of the machine's /etc that programs and pods with host paths read. Links are followed: copies never dangle.
 COPIED: Final = ("group", "ld.so.cache", "localtime", "nsswitch.conf", "os-release", "passwd", "protocols", "services")
@@ -55,10 +55,11 @@ def prepare(layout: Layout, node: str, binaries: Path) -> None:
         NotFoundError: A program is missing in `binaries`.
     """
     paths = layout.node(node)
+    paths.root.parent.mkdir(mode=0o700, parents=True, exist_ok=True)  # keys of the cluster lie below
     for directory in (paths.etc, paths.logs, *paths.mounts.values()):
         directory.mkdir(parents=True, exist_ok=True)
     _write_settings(layout, node, paths)
-    plan = [*_machine(), *_etc(paths), *_programs(binaries), *_own(paths)]
+    plan = [*_machine(paths), *_etc(paths), *_programs(binaries), *_own(paths)]
     (paths.etc / "plan").write_text("".join(f"{step}\n" for step in plan))
 
 
@@ -100,15 +101,14 @@ def resolv_conf(layout: Layout, machine: str) -> str:
     return "".join(f"nameserver {server}\n" for server in servers or [str(layout.bridge_address)])
 
 
-def _machine() -> Iterator[Step]:
+def _machine(paths: NodePaths) -> Iterator[Step]:
     """What comes from the machine: programs read-only, devices, control groups."""
-    yield Step("read-only", "/usr", "/usr")
     for name in SYSTEM_DIRECTORIES:
         path = Path("/") / name
         if path.is_symlink():
             yield Step("link", f"/{name}", str(path.readlink()))
         elif path.is_dir():
-            yield Step("read-only", f"/{name}", str(path))
+            yield _read_only(path, paths)
     yield Step("proc", "/proc")
     yield Step("sysfs", "/sys")
     yield Step("tree", "/sys/fs/cgroup", "/sys/fs/cgroup")
@@ -121,6 +121,20 @@ def _machine() -> Iterator[Step]:
         yield Step("directory", directory)
     yield Step("link", "/var/run", "/run")
     yield Step("link", "/var/lock", "/run/lock")
+
+
+def _read_only(path: Path, paths: NodePaths) -> Step:
+    """Show a directory of the machine, with a place for kernel modules where the machine has none.
+
+    kube-proxy and Cilium mount /lib/modules. Where it is missing the container runtime makes it, which it cannot do
+    below a read-only /usr.
+    """
+    modules = Path("/lib/modules")
+    if modules.exists() or not modules.parent.resolve().is_relative_to(path):
+        return Step("read-only", str(path), str(path))
+    addition = paths.etc / "additions" / path.name
+    (addition / modules.parent.resolve().relative_to(path) / modules.name).mkdir(parents=True, exist_ok=True)
+    return Step("overlay", str(path), f"{addition}:{path}")
 
 
 def _etc(paths: NodePaths) -> Iterator[Step]:

@@ -43,7 +43,7 @@ def start_node(layout: Layout, node: str, binaries: Path) -> None:
     if is_up(layout, node):
         return
     stop_node(layout, node, grace_s=0)
-    sysctls.raise_minima(layout.journal)
+    sysctls.raise_minima(layout)
     network.make_bridge(layout)
     node_root.prepare(layout, node, binaries)
     cgroups.create(layout.host_name(node), layout.journal)

@@ -1,9 +1,11 @@
 """Kernel settings of the machine: raised where the sandbox needs more, and given back at the end."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
 from insula.sandbox import journal
+from insula.sandbox.layout import Layout
 
 PROC_SYS: Final = Path("/proc/sys")
 
@@ -19,21 +21,27 @@ MINIMA: Final = {
 TOUCHED_BY_PODS: Final = ("kernel/timer_migration", "net/core/bpf_jit_enable")
 
 
-def raise_minima(journal_path: Path) -> None:
-    """Raise the settings that are too low, the machine's own values noted first."""
-    for key in TOUCHED_BY_PODS:
-        if (PROC_SYS / key).exists():
-            journal.note_sysctl(journal_path, key, read(key))
-    for key, minimum in MINIMA.items():
+def raise_minima(layout: Layout) -> None:
+    """Raise the settings that are too low, the machine's own values noted first.
+
+    Where a neighbouring sandbox noted a value that one is the machine's own, for what we read may be the neighbour's.
+    """
+    noted_before: dict[str, str] = {}
+    for neighbour in layout.neighbours():
+        noted_before.update(journal.read(neighbour.journal).sysctls)
+    for key in (*TOUCHED_BY_PODS, *MINIMA):
+        if not (PROC_SYS / key).exists():
+            continue
         value = read(key)
-        if int(value) < minimum:
-            journal.note_sysctl(journal_path, key, value)
-            (PROC_SYS / key).write_text(str(minimum))
+        if key in TOUCHED_BY_PODS or key in noted_before or int(value) < MINIMA[key]:
+            journal.note_sysctl(layout.journal, key, noted_before.get(key, value))
+        if key in MINIMA and int(value) < MINIMA[key]:
+            (PROC_SYS / key).write_text(str(MINIMA[key]))
 
 
-def restore(noted: journal.Journal) -> None:
+def restore(noted: Mapping[str, str]) -> None:
     """Set back what the journal noted."""
-    for key, value in noted.sysctls.items():
+    for key, value in noted.items():
         if (PROC_SYS / key).exists() and read(key) != value:
             (PROC_SYS / key).write_text(value)
 
