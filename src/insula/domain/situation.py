@@ -72,9 +72,14 @@ class Memory:
 class Situation:
     """One home at one moment: what `render.stack` turns into objects.
 
-    `tenant` None: the home has no Tenant any more and only its Namespace is rendered. `route`, `pull` and `converse`
-    say whether the Ingress and the two Jobs belong into the stack now. `conversation` is the fingerprint of what the
-    conversation agent is set up with: a Job rendered for another one is replaced.
+    Attributes:
+        name: The tenant's name.
+        tenant_id: The home's identity.
+        memory: What is written on the Namespace.
+        tenant: The spec in force; None: the home has no Tenant any more, and only its Namespace is rendered.
+        route: Whether the Ingress belongs into the stack now.
+        pull: UID of the volume that the pull Job fills; empty: no such Job now.
+        converse: Fingerprint of what the converse Job sets up; empty: no such Job now.
     """
 
     name: str
@@ -82,10 +87,8 @@ class Situation:
     memory: Memory
     tenant: Tenant | None = None
     route: bool = False
-    certificate: bool = True
-    pull: bool = False
-    converse: bool = False
-    conversation: str = ""
+    pull: str = ""
+    converse: str = ""
 
 
 @dataclass(frozen=True)

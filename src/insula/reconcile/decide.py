@@ -1,10 +1,31 @@
 """The one decision: what to do for a tenant, given what was seen."""
 
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from datetime import datetime
+from typing import Final
 
+from insula.domain import names
+from insula.domain.manifests import Manifest, ObjectRef, reference
 from insula.domain.platform import Platform
-from insula.domain.situation import Renderer
+from insula.domain.situation import Memory, Renderer, Situation, Stack
+from insula.domain.tenants import Tenant
+from insula.reconcile import conditions, farewell, prune, reading, secrets, settling, status
+from insula.reconcile import facts as facts_of
+from insula.reconcile import remembering as memories
+from insula.reconcile import standing as standings
+from insula.reconcile import verdict as verdicts
+from insula.reconcile.covers import covers
+from insula.reconcile.job_reports import JobReport, JobState
 from insula.reconcile.model import Decision, Observed
+from insula.reconcile.reasons import Reason
+from insula.reconcile.standing import Standing
+from insula.reconcile.view import View
+
+# A Job's log is not watched.
+PULL_LOOK_S: Final = 2.0
+# The sentence that counts a start's seconds goes on.
+START_LOOK_S: Final = 5.0
 
 
 def decide(name: str, observed: Observed, platform: Platform, *, render: Renderer, now: datetime) -> Decision:
@@ -20,4 +41,125 @@ def decide(name: str, observed: Observed, platform: Platform, *, render: Rendere
     A new home's identity is the UID of its Tenant: two looks at a cache that has not yet seen the Namespace then
     agree. (An adopted home keeps the identity of the data.)
     """
-    raise NotImplementedError
+    standing = standings.judge(name, observed)
+    if standing is Standing.NOBODY:
+        return Decision()
+    if standing is Standing.GONE:
+        return farewell.depart(name, observed, platform, render=render, now=now)
+    view = _view(name, observed, platform, standing, now)
+    is_anothers = standing in (Standing.IN_THE_WAY, Standing.LEAVING)
+    if is_anothers or (standing is Standing.ADOPTING and view.verdict.tenant is None):
+        decision = farewell.depart(name, observed, platform, render=render, now=now)
+    elif view.verdict.tenant is None or standing is Standing.TERMINATING:
+        decision = Decision()
+    else:
+        decision = _build(view, view.verdict.tenant, render)
+    return _with_status(decision, view, now)
+
+
+def _view(name: str, observed: Observed, platform: Platform, standing: Standing, now: datetime) -> View:
+    verdict = verdicts.judge(name, observed, standing)
+    # What stands in a namespace of another's, or in one that is going, says nothing about this home.
+    is_own = standing in (Standing.OURS, Standing.ADOPTING)
+    memory = memories.inherit(standings.remembered(observed) if is_own else Memory(), observed, standing)
+    facts = facts_of.gather(observed.objects if is_own else {}, memory, now)
+    return View(observed, platform, standing, verdict, memories.remember(memory, observed, verdict, facts), facts)
+
+
+def _build(view: View, tenant: Tenant, render: Renderer) -> Decision:
+    """Say what brings the home to what it should be."""
+    situation = _situate(view, tenant)
+    stack = _without_done_jobs(render(situation, view.platform), view, situation)
+    objects = view.observed.objects
+    house = [settling.settled(objects.get(reference(each)), each) for each in stack.house]
+    outdated = settling.outdated_jobs(objects, house, view.facts)
+    # A Job cannot be changed: it goes now and comes again when it is gone.
+    blocked = {
+        ref for ref, live in objects.items() if ref.kind == "Job" and (ref in outdated or reading.is_leaving(live))
+    }
+    live: dict[ObjectRef, Manifest] = dict(objects)
+    if view.observed.namespace is not None:
+        live[reference(view.observed.namespace)] = view.observed.namespace
+    rendered = {reference(each) for each in (*stack.ground, *house)}
+    return Decision(
+        ground=_uncovered(stack.ground, live),
+        create_secrets=secrets.wishes(tenant, situation, view.observed),
+        apply=_uncovered((each for each in house if reference(each) not in blocked), live),
+        delete=prune.surplus(objects, rendered) + outdated,
+        look_again_s=_look_again(view),
+    )
+
+
+def _situate(view: View, tenant: Tenant) -> Situation:
+    """Say which of the objects that come and go belong into the stack now."""
+    facts, memory = view.facts, view.memory
+    is_claimed = memories.is_claimed(memory, facts)
+    wanted = memories.conversation(memory, tenant, facts)
+    may_begin = (
+        is_claimed
+        and facts.home_assistant.is_ready
+        and facts.ollama.is_ready
+        and not memories.missing_models(memory, tenant, facts)
+    )
+    # Once begun it is not withdrawn because a pod restarts.
+    has_begun = facts.converse.state is not JobState.ABSENT and facts.converse.purpose == wanted
+    # Ollama's pod decides where the volume is, for it is the one that needs a GPU or much memory.
+    may_pull = facts.models_bound or facts.pull.state is not JobState.ABSENT
+    return Situation(
+        name=tenant.name,
+        tenant_id=standings.identity(view.observed),
+        memory=memory,
+        tenant=tenant,
+        route=is_claimed and view.verdict.has_host,
+        pull=facts.models_volume if may_pull else "",
+        converse=wanted if may_begin or has_begun else "",
+    )
+
+
+def _without_done_jobs(stack: Stack, view: View, situation: Situation) -> Stack:
+    """Leave out a Job whose work is done, unless it still stands as it was rendered: then it may be read."""
+    done = set()
+    if situation.tenant and not memories.missing_models(view.memory, situation.tenant, view.facts):
+        done.add(names.PULL)
+    if view.memory.conversing and view.memory.conversing == situation.converse:
+        done.add(names.CONVERSE)
+
+    def stays(each: Manifest) -> bool:
+        if each["kind"] != "Job" or each["metadata"]["name"] not in done:
+            return True
+        live = view.observed.objects.get(reference(each))
+        return live is not None and settling.is_rendered_alike(live, each)
+
+    return replace(stack, house=tuple(each for each in stack.house if stays(each)))
+
+
+def _uncovered(desired: Iterable[Manifest], live: Mapping[ObjectRef, Manifest]) -> tuple[Manifest, ...]:
+    found = []
+    for each in desired:
+        present = live.get(reference(each))
+        if present is None or not covers(present, each):
+            found.append(each)
+    return tuple(found)
+
+
+def _look_again(view: View) -> float | None:
+    """Return the seconds until something changes that no watch tells of."""
+    looks = []
+    if view.facts.pull.state is JobState.UNDER_WAY:
+        looks.append(PULL_LOOK_S)
+    if Reason.STARTING in (view.facts.home_assistant.reason, view.facts.ollama.reason):
+        looks.append(START_LOOK_S)
+    reports: tuple[JobReport, ...] = (view.facts.pull, view.facts.converse)
+    looks.extend(each.retry_in_s for each in reports if each.retry_in_s)
+    return min(looks, default=None)
+
+
+def _with_status(decision: Decision, view: View, now: datetime) -> Decision:
+    found = conditions.walk(view)
+    desired = status.assemble(view, found, now)
+    live = reading.status(view.observed.tenant) if view.observed.tenant else {}
+    return replace(
+        decision,
+        status=None if live == desired else desired,
+        events=status.transitions(view, found),
+    )

@@ -12,7 +12,6 @@ from insula.domain.platform import Platform
 from insula.domain.tenants import Tenant
 from insula.render import objects, pods, quota
 
-ANNOTATION_CONVERSATION: Final = "insula.dev/conversation"  # the fingerprint that the converse Job works for
 RETRIES: Final = 6  # with Kubernetes' back-off about ten minutes in all
 # The deadline stands on the pods, for only there the quota of scope Terminating sees it.
 PULL_DEADLINE_S: Final = 6 * 3600  # 40 GB at 2 MB/s
@@ -20,8 +19,8 @@ CONVERSE_DEADLINE_S: Final = 600
 TMP: Final = "/tmp"  # noqa: S108 (in a pod)
 
 
-def pull(tenant: Tenant, platform: Platform) -> Manifest:
-    """Return the Job that fetches the tenant's models into Ollama's volume.
+def pull(tenant: Tenant, platform: Platform, volume: str) -> Manifest:
+    """Return the Job that fetches the tenant's models into Ollama's volume, which has the UID `volume`.
 
     It has Ollama's placement: whoever first mounts a volume decides its zone. Beside a running Ollama it prefers
     Ollama's node, for a volume may be attached to one node only.
@@ -32,7 +31,8 @@ def pull(tenant: Tenant, platform: Platform) -> Manifest:
         "volumes": [pods.claim_volume("models", names.OLLAMA_MODELS), pods.scratch_volume("tmp", "64Mi")],
     }
     paths = {"models": "/models", "tmp": TMP}
-    return _job(tenant, names.PULL, spec, _container(platform, arguments, paths), PULL_DEADLINE_S)
+    container = _container(platform, arguments, paths)
+    return _job(tenant, names.PULL, spec, container, purpose=volume, deadline_s=PULL_DEADLINE_S)
 
 
 def converse(tenant: Tenant, platform: Platform, conversation: str) -> Manifest:
@@ -58,12 +58,10 @@ def converse(tenant: Tenant, platform: Platform, conversation: str) -> Manifest:
     }
     paths = {"tmp": TMP} | {name: f"/secrets/{name}" for name in secrets}
     container = _container(platform, arguments, paths, read_only=secrets)
-    job = _job(tenant, names.CONVERSE, spec, container, CONVERSE_DEADLINE_S)
-    job["metadata"]["annotations"] = {ANNOTATION_CONVERSATION: conversation}
-    return job
+    return _job(tenant, names.CONVERSE, spec, container, purpose=conversation, deadline_s=CONVERSE_DEADLINE_S)
 
 
-def _job(tenant: Tenant, name: str, spec: Manifest, container: Manifest, deadline_s: int) -> Manifest:
+def _job(tenant: Tenant, name: str, spec: Manifest, container: Manifest, *, purpose: str, deadline_s: int) -> Manifest:
     pod = spec | {
         # A failed pod stays to be read; the Job makes another.
         "restartPolicy": "Never",
@@ -74,7 +72,9 @@ def _job(tenant: Tenant, name: str, spec: Manifest, container: Manifest, deadlin
     return {
         "apiVersion": "batch/v1",
         "kind": "Job",
-        "metadata": objects.metadata(tenant.name, name, component=name),
+        "metadata": objects.metadata(
+            tenant.name, name, component=name, annotations={names.ANNOTATION_PURPOSE: purpose}
+        ),
         "spec": {"backoffLimit": RETRIES, "template": pods.template(tenant.name, name, pod)},
     }
 

@@ -15,7 +15,7 @@ def stack(situation: Situation, platform: Platform) -> Stack:
     A suspended home keeps all but its Jobs, with no replicas. A home without a Tenant keeps its Namespace alone:
     what else stands is the pruner's to judge.
     """
-    home = namespace.namespace(situation)
+    home = objects.stamped(namespace.namespace(situation))
     tenant = situation.tenant
     if tenant is None:
         return Stack(ground=(home,))
@@ -41,11 +41,11 @@ def _house(tenant: Tenant, situation: Situation, platform: Platform) -> Iterator
     yield from ollama.services(tenant, platform)
     yield home_assistant.deployment(tenant, platform)
     yield ollama.deployment(tenant, platform)
-    if platform.issuer_name and situation.certificate:
+    if platform.issuer_name:
         yield route.certificate(tenant, platform)
     if situation.pull and tenant.ollama.models and not tenant.suspended:
-        yield jobs.pull(tenant, platform)
+        yield jobs.pull(tenant, platform, situation.pull)
     if situation.converse and tenant.ollama.models and not tenant.suspended:
-        yield jobs.converse(tenant, platform, situation.conversation)
+        yield jobs.converse(tenant, platform, situation.converse)
     if situation.route:
         yield route.ingress(tenant, platform)

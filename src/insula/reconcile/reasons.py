@@ -1,0 +1,105 @@
+"""The reasons that conditions bear besides those of acceptance: stable words, each with its meaning."""
+
+from enum import StrEnum
+
+
+class Reason(StrEnum):
+    """Why a condition is as it is. Machines match these words: never change one."""
+
+    # Good.
+    MADE = "Made"
+    """The namespace stands with its walls."""
+    RUNNING = "Running"
+    """The pod is ready."""
+    CLAIMED = "Claimed"
+    """The accounts are made; nobody else can take the home."""
+    SERVING = "Serving"
+    """The certificate is issued and the Ingress stands."""
+    PRESENT = "Present"
+    """All models are in the volume."""
+    ANSWERING = "Answering"
+    """Home Assistant talks to the first model."""
+    READY = "Ready"
+    """Everything is as asked."""
+
+    # Under way: patience is enough.
+    MAKING = "Making"
+    """The object was not seen yet."""
+    STARTING = "Starting"
+    """The container runs and does not answer yet."""
+    PREPARING = "Preparing"
+    """The node mounts volumes and fetches images."""
+    STOPPING = "Stopping"
+    """The old pod is on its way out."""
+    CLAIMING = "Claiming"
+    """The init container makes the accounts."""
+    WAITING_FOR_CLAIM = "WaitingForClaim"
+    """There is no route before the home has an owner."""
+    CERTIFICATE_PENDING = "CertificatePending"
+    """The issuer has not answered yet."""
+    PULLING = "Pulling"
+    """Models are being fetched."""
+    WAITING_FOR_VOLUME = "WaitingForVolume"
+    """The volume is not bound yet: Ollama's pod decides where it is."""
+    WAITING_FOR_HOME_ASSISTANT = "WaitingForHomeAssistant"
+    """Home Assistant is not ready."""
+    WAITING_FOR_OLLAMA = "WaitingForOllama"
+    """Ollama is not ready."""
+    WAITING_FOR_MODELS = "WaitingForModels"
+    """The models are not all there."""
+    SETTING_UP = "SettingUp"
+    """The integration and the agent are being made."""
+    TERMINATING = "Terminating"
+    """Kubernetes is removing the namespace; it is made anew afterwards."""
+    NOT_ACCEPTED = "NotAccepted"
+    """The spec is not accepted; see Accepted."""
+
+    # Wished for.
+    SUSPENDED = "Suspended"
+    """spec.suspended is true."""
+    NO_MODEL = "NoModel"
+    """spec.ollama.models is empty."""
+
+    # Trouble: a person has to do something.
+    QUOTA_EXCEEDED = "QuotaExceeded"
+    """The namespace's quota refuses the pod."""
+    POD_REFUSED = "PodRefused"
+    """The API server refuses the pod for another reason."""
+    UNSCHEDULABLE = "Unschedulable"
+    """No node takes the pod."""
+    IMAGE_PULL_FAILED = "ImagePullFailed"
+    """The node cannot fetch an image."""
+    CONTAINER_CONFIG_ERROR = "ContainerConfigError"
+    """A Secret or ConfigMap is missing or malformed."""
+    CRASHING = "Crashing"
+    """The container ends again and again."""
+    OUT_OF_MEMORY = "OutOfMemory"
+    """The container was killed at its memory limit."""
+    CLAIM_FAILED = "ClaimFailed"
+    """The init container could not make the accounts."""
+    CERTIFICATE_FAILED = "CertificateFailed"
+    """The issuer refused the certificate."""
+    HOST_TAKEN = "HostTaken"
+    """Another tenant holds the host."""
+    PULL_FAILED = "PullFailed"
+    """The models could not be fetched."""
+    SETUP_FAILED = "SetupFailed"
+    """The integration or the agent could not be made."""
+
+
+TROUBLE = frozenset(
+    {
+        Reason.QUOTA_EXCEEDED,
+        Reason.POD_REFUSED,
+        Reason.UNSCHEDULABLE,
+        Reason.IMAGE_PULL_FAILED,
+        Reason.CONTAINER_CONFIG_ERROR,
+        Reason.CRASHING,
+        Reason.OUT_OF_MEMORY,
+        Reason.CLAIM_FAILED,
+        Reason.CERTIFICATE_FAILED,
+        Reason.HOST_TAKEN,
+        Reason.PULL_FAILED,
+        Reason.SETUP_FAILED,
+    }
+)
