@@ -3,22 +3,27 @@
 import asyncio
 import contextlib
 import ctypes
+import functools
 import json
 import os
 import signal
 import socket
 import subprocess
-from collections.abc import Iterator
+import time
+from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, TypeVar
 
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from api.certificates import Authority, private_pem
 from insula.domain.errors import InsulaError
+from insula.domain.manifests import Manifest
 from insula.kube import requests
 from insula.kube.client import Client
 from insula.kube.config import Access
+
+T = TypeVar("T")
 
 ADDRESS = "127.0.0.1"
 START_TIMEOUT_S = 40.0
@@ -191,3 +196,29 @@ def _free_port() -> int:
 def _die_with_parent() -> None:
     # A test run that is killed must not leave servers behind.
     ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+
+
+async def install(client: Client, definitions: list[Manifest]) -> None:
+    """Apply CustomResourceDefinitions and wait until the API server serves their kinds."""
+    for definition in definitions:
+        await client.apply(definition)
+    for definition in definitions:
+        spec = definition["spec"]
+        plural = spec["names"]["plural"]
+        path = f"/apis/{spec['group']}/{spec['versions'][0]['name']}/{plural}"
+        await eventually(functools.partial(client.json, requests.Request("list", plural, "GET", path)))
+
+
+async def eventually(attempt: Callable[[], Awaitable[T]], *, within_s: float = 10.0, every_s: float = 0.05) -> T:
+    """Return what an attempt returns once it neither fails nor is empty."""
+    deadline = time.monotonic() + within_s
+    while True:
+        problem: object = "it stayed empty"
+        try:
+            if result := await attempt():
+                return result
+        except (InsulaError, AssertionError) as error:
+            problem = error
+        if time.monotonic() > deadline:
+            raise AssertionError(f"not within {within_s} s: {problem}")
+        await asyncio.sleep(every_s)

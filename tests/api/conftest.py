@@ -1,0 +1,49 @@
+"""One API server for all tests of this layer; each test takes names of its own."""
+
+import itertools
+import os
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+
+import pytest
+import pytest_asyncio
+import yaml
+
+from api.server import ApiServer, install
+from insula.contract import crds
+from insula.kube.client import Client
+
+_CERTIFICATE_CRD = Path(__file__).parent / "certificate-crd.yaml"
+_numbers = itertools.count(1)
+
+
+def _binaries() -> Path:
+    """Return the directory with kube-apiserver and etcd: named by the environment, else from the build cache."""
+    if named := os.environ.get("INSULA_API_BINARIES"):
+        return Path(named)
+    return Path("/tmp/w/bin")
+
+
+@pytest_asyncio.fixture(scope="session")
+async def server(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[ApiServer]:
+    server = ApiServer(_binaries(), tmp_path_factory.mktemp("api"))
+    try:
+        await server.start()
+        async with Client(server.access) as client:
+            certificate_crd = yaml.safe_load(_CERTIFICATE_CRD.read_text())
+            await install(client, [crds.tenant_crd(), crds.plan_crd(), certificate_crd])
+        yield server
+    finally:
+        server.stop()
+
+
+@pytest_asyncio.fixture
+async def client(server: ApiServer) -> AsyncIterator[Client]:
+    async with Client(server.access) as client:
+        yield client
+
+
+@pytest.fixture
+def a_name() -> Callable[[str], str]:
+    """Return a maker of names that no other test uses."""
+    return lambda stem: f"{stem}-{next(_numbers)}"
