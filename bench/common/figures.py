@@ -1,0 +1,82 @@
+"""A figure as it is printed and written: a median with n and spread, beside its goal and its peer."""
+
+import json
+import statistics
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from bench.common import machine
+
+
+@dataclass(frozen=True)
+class Figure:
+    """One measured quantity.
+
+    Args:
+        figure: Its name, constant for ever; ends in its unit.
+        values: Every measurement, in `unit`.
+        unit: s, MiB, …
+        goal: What it should be at most; None: no goal.
+        peer: The value of what it is compared with, taken in the same run; None: nothing.
+        peer_name: What that is.
+        limited_by: What kept it from being better, as far as it was seen.
+    """
+
+    figure: str
+    values: Sequence[float]
+    unit: str
+    goal: float | None = None
+    peer: float | None = None
+    peer_name: str = ""
+    limited_by: str = ""
+
+    @property
+    def median(self) -> float:
+        """The middle measurement."""
+        return statistics.median(self.values)
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the figure as it is written."""
+        return {
+            "figure": self.figure,
+            "value": round(self.median, 3),
+            "unit": self.unit,
+            "goal": self.goal,
+            "peer": None if self.peer is None else round(self.peer, 3),
+            "peer_name": self.peer_name,
+            "n": len(self.values),
+            "min": round(min(self.values), 3),
+            "max": round(max(self.values), 3),
+            "limited_by": self.limited_by,
+        }
+
+
+def write(path: Path, figures: Sequence[Figure], **more: Any) -> None:
+    """Write figures with the machine, the date and the commit; `more` holds raw measurements."""
+    document = {
+        "figures": [figure.to_json() for figure in figures],
+        "machine": machine.describe(),
+        "date": datetime.now(UTC).isoformat(timespec="seconds"),
+        "commit": machine.commit(),
+        **more,
+    }
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(document, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+
+
+def show(figures: Sequence[Figure]) -> None:
+    """Print figures as a table."""
+    table = Table("figure", "median", "min", "max", "n", "unit", "goal", "peer", "limited by")
+    for figure in figures:
+        peer = "" if figure.peer is None else f"{figure.peer:.2f} ({figure.peer_name})"
+        goal = "" if figure.goal is None else f"{figure.goal:g}"
+        spread = f"{min(figure.values):.2f}", f"{max(figure.values):.2f}"
+        amounts = (f"{figure.median:.2f}", *spread, str(len(figure.values)))
+        table.add_row(figure.figure, *amounts, figure.unit, goal, peer, figure.limited_by)
+    Console().print(table)
