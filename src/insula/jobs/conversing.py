@@ -1,0 +1,46 @@
+"""The Job that makes a home talk to its model: Ollama's integration with the tenant's key, and the agent."""
+
+from pathlib import Path
+from typing import Final
+
+from insula.homeassistant.assist import prefer_agent
+from insula.homeassistant.connection import open_home
+from insula.homeassistant.integration import Agent, ensure_agent, ensure_entry
+from insula.ollama.client import open_ollama
+from insula.ollama.names import ModelName
+
+HOME_S: Final = 120.0  # a home may be starting anew while we come
+READY_S: Final = 60.0
+TOOLS: Final = "tools"
+
+
+async def converse(home_url: str, ollama_url: str, model: str, context_tokens: int, secrets: Path) -> str:
+    """Set the home up to talk to the model; return the agent's entity id. Doing it again changes nothing.
+
+    Args:
+        home_url: Home Assistant.
+        ollama_url: What stands for Ollama in the tenant's namespace: the gateway.
+        model: The model to talk to; it is there already.
+        context_tokens: How much of a conversation the model sees.
+        secrets: Holds `platform-account/{username,password}` and `gateway-key/key`.
+    """
+    account, key = secrets / "platform-account", _read(secrets / "gateway-key" / "key")
+    name = str(ModelName.parse(model))
+    async with open_ollama(ollama_url, key=key) as ollama:
+        can_control = TOOLS in await ollama.capabilities(name)
+    async with open_home(home_url) as home:
+        await home.wait_until_listening(HOME_S)
+        await home.log_in(_read(account / "username"), _read(account / "password"))
+        entry = await ensure_entry(home, url_with_key(ollama_url, key), READY_S)
+        agent = await ensure_agent(home, entry, Agent(name, context_tokens, can_control), READY_S)
+        await prefer_agent(home, agent)
+    return agent
+
+
+def url_with_key(url: str, key: str) -> str:
+    """Return the URL that carries the key in its path: this integration has no field for a key before 2026.3."""
+    return f"{url.rstrip('/')}/t/{key}"
+
+
+def _read(path: Path) -> str:
+    return path.read_text(encoding="utf-8").strip()
