@@ -1,13 +1,90 @@
 """Open a tenant's home from a person's machine: at the route's address, by its own name, with its own authority."""
 
 import contextlib
+import socket
+import ssl
 from collections.abc import AsyncIterator
+from typing import Final
 
+import aiohttp
+from aiohttp.abc import AbstractResolver, ResolveResult
+from yarl import URL
+
+from insula.domain.errors import UnavailableError
+from insula.homeassistant import assist
+from insula.homeassistant.connection import HomeAssistant
 from insula.services.asking import Account, Door, Home
+
+CONNECT_S: Final = 10.0
+ANSWER_S: Final = assist.TALK_S
 
 
 @contextlib.asynccontextmanager
 async def log_in(door: Door, account: Account) -> AsyncIterator[Home]:
-    """Open a home and log in; the connection closes with the context."""
-    raise NotImplementedError(door, account)
-    yield
+    """Open a home and log in; the connection closes with the context.
+
+    Raises:
+        UnavailableError: Nothing answers at the door, or not the home that is meant.
+        RefusedError: Home Assistant does not accept the account.
+    """
+    connector = aiohttp.TCPConnector(ssl=trust(door.ca_pem), resolver=resolver(door))
+    timeout = aiohttp.ClientTimeout(total=ANSWER_S, sock_connect=CONNECT_S)
+    async with aiohttp.ClientSession(connector=connector, timeout=timeout) as session:
+        home = HomeAssistant(session, URL(door.url))
+        await home.log_in(account.username, account.password)
+        yield _Home(home)
+
+
+class _Home:
+    """A logged-in home as `services.asking` wants it."""
+
+    def __init__(self, home: HomeAssistant) -> None:
+        self._home = home
+
+    async def default_agent(self) -> str:
+        async with self._home.commands() as commands:
+            known = await commands.send("assist_pipeline/pipeline/list")
+        engines = {each["id"]: str(each["conversation_engine"]) for each in known["pipelines"]}
+        if known["preferred_pipeline"] not in engines:
+            raise UnavailableError("Home Assistant has no preferred assistant yet")
+        return engines[known["preferred_pipeline"]]
+
+    async def ask(self, text: str, agent: str) -> str:
+        return await assist.ask(self._home, text, agent=agent)
+
+
+def trust(ca_pem: str) -> ssl.SSLContext:
+    """Return whom we believe: the system's authorities and, if it has one, the home's own."""
+    context = ssl.create_default_context()
+    if ca_pem:
+        context.load_verify_locations(cadata=ca_pem)
+    return context
+
+
+def resolver(door: Door) -> AbstractResolver:
+    """Return what finds the door's address: the route's own where it has one, else DNS."""
+    return Route(door) if door.address else aiohttp.ThreadedResolver()
+
+
+class Route(AbstractResolver):
+    """Knows one host: names under the sandbox's domain are in nobody's DNS."""
+
+    def __init__(self, door: Door) -> None:
+        self._address = door.address
+        self._name = URL(door.url).host
+
+    async def resolve(
+        self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET
+    ) -> list[ResolveResult]:
+        """Return the route's address for the door's host, and nothing for any other."""
+        if host != self._name:
+            raise OSError(f"{host} is not {self._name}")
+        kind = socket.AF_INET6 if ":" in self._address else socket.AF_INET
+        return [
+            ResolveResult(
+                hostname=host, host=self._address, port=port, family=kind, proto=0, flags=socket.AI_NUMERICHOST
+            )
+        ]
+
+    async def close(self) -> None:
+        """Nothing is held open."""

@@ -100,8 +100,8 @@ def ask(
 @app.command("open")
 def open_(
     name: Name,
-    show_password: Annotated[bool, typer.Option(help="Print the initial password, too.")] = False,
-    browser: Annotated[bool, typer.Option(help="Open the address in this machine's browser.")] = False,
+    show_password: Annotated[bool, typer.Option("--show-password", help="Print the initial password, too.")] = False,
+    browser: Annotated[bool, typer.Option("--browser", help="Open the address in this machine's browser.")] = False,
     form: Output = Format.TABLE,
 ) -> None:
     """Say where a tenant's home is and how its resident logs in for the first time."""
@@ -138,7 +138,9 @@ def delete(
     name: Name,
     *,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
-    purge: Annotated[bool, typer.Option(help="Destroy the data, whatever the tenant's policy says.")] = False,
+    purge: Annotated[
+        bool, typer.Option("--purge", help="Destroy the data, whatever the tenant's policy says.")
+    ] = False,
     wait: Wait = False,
     timeout: Timeout = DEFAULT_TIMEOUT_S,
 ) -> None:

@@ -8,7 +8,7 @@ from insula.domain import names
 from insula.services.asking import Account, Answer, Door
 from insula.services.tenancy import TenantView
 
-LIST_HEADINGS: Final = ("NAME", "OWNER", "PLAN", "HOST", "READY", "STATE", "AGE")
+LIST_HEADINGS: Final = ("NAME", "OWNER", "PLAN", "ADDRESS", "READY", "STATE", "AGE")
 CONDITION_HEADINGS: Final = ("CONDITION", "STATUS", "REASON", "MESSAGE")
 _STYLES: Final = {"True": "green", "False": "yellow"}
 
@@ -16,7 +16,7 @@ _STYLES: Final = {"True": "green", "False": "yellow"}
 def list_row(tenant: TenantView, now: datetime) -> tuple[str, ...]:
     """Return a tenant as one row of `insula tenant list`."""
     ready = "yes" if tenant.is_ready else "no"
-    return (tenant.name, tenant.owner, tenant.plan, tenant.host, ready, state(tenant), age(tenant.created, now))
+    return (tenant.name, tenant.owner, tenant.plan, tenant.url, ready, state(tenant), age(tenant.created, now))
 
 
 def state(tenant: TenantView) -> str:
@@ -35,7 +35,7 @@ def facts(tenant: TenantView) -> list[tuple[str, str]]:
         ("Name", tenant.name),
         ("Owner", tenant.owner),
         ("Plan", tenant.plan),
-        ("Address", f"https://{tenant.host}" if tenant.host else "none yet"),
+        ("Address", tenant.url or "none yet"),
         ("Models", ", ".join(tenant.models) or "none"),
         ("Suspended", "yes" if tenant.suspended else "no"),
         ("When deleted", "its data stays" if tenant.deletion_policy == "Retain" else "its data is destroyed"),
@@ -97,7 +97,6 @@ def answer_json(answer: Answer) -> dict[str, Any]:
         "tenant": answer.tenant,
         "answer": answer.text,
         "agent": answer.agent,
-        "conversationId": answer.conversation_id,
         "seconds": {stage: round(seconds, 3) for stage, seconds in answer.seconds.items()},
         "gateway": answer.trace.to_json() if answer.trace else None,
     }

@@ -41,23 +41,14 @@ class Door:
         return f"https://{self.host}"
 
 
-@dataclass(frozen=True)
-class Reply:
-    """What Home Assistant said. `failed` is its own word for an answer that is none."""
-
-    text: str
-    conversation_id: str
-    failed: bool
-
-
 class Home(Protocol):
     """A logged-in Home Assistant."""
 
     async def default_agent(self) -> str:
         """Return the entity id of the conversation agent of the preferred pipeline."""
 
-    async def converse(self, text: str, agent: str) -> Reply:
-        """Say something to an agent and return its reply."""
+    async def ask(self, text: str, agent: str) -> str:
+        """Say something to an agent and return its answer; raises RefusedError where it answers with an error."""
 
 
 # Opens a door, logs in, and closes the connection in the end.
@@ -75,7 +66,6 @@ class Answer:
     tenant: str
     text: str
     agent: str
-    conversation_id: str
     seconds: Mapping[str, float]
     trace: tracing.Trace | None
 
@@ -97,15 +87,13 @@ async def ask(cluster: Cluster, log_in: LogIn, name: str, text: str, *, with_tra
         async with log_in(door, account) as home:
             agent = await home.default_agent()
             entered = time.monotonic()
-            reply = await home.converse(text, agent)
+            reply = await home.ask(text, agent)
             answered = time.monotonic()
     except (UnavailableError, RefusedError) as error:
         raise await _explain(cluster, name, str(error.message)) from error
-    if reply.failed:
-        raise await _explain(cluster, name, f"{agent} said: {reply.text}")
     seconds = {"login": entered - start, "answer": answered - entered}
     trace = await _trace(cluster, name, before) if before is not None else None
-    return Answer(name, reply.text.strip(), agent, reply.conversation_id, seconds, trace)
+    return Answer(name, reply.strip(), agent, seconds, trace)
 
 
 async def find_door(cluster: tenancy.Cluster, name: str) -> Door:

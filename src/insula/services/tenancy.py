@@ -58,7 +58,7 @@ class TenantView:
     name: str
     owner: str
     plan: str
-    host: str
+    url: str
     models: tuple[str, ...]
     suspended: bool
     deletion_policy: DeletionPolicy
@@ -101,7 +101,7 @@ def view(manifest: Manifest) -> TenantView:
         name=metadata["name"],
         owner=spec.get("owner", ""),
         plan=spec.get("plan", ""),
-        host=status.get("host") or spec.get("access", {}).get("host", ""),
+        url=status.get("url", ""),
         models=tuple(spec.get("ollama", {}).get("models", [])),
         suspended=bool(spec.get("suspended", False)),
         deletion_policy=DeletionPolicy(spec.get("deletionPolicy", DeletionPolicy.RETAIN)),

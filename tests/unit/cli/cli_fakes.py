@@ -9,7 +9,7 @@ from typing import Any
 from insula.domain import names
 from insula.domain.errors import ConflictError, InsulaError, NotFoundError
 from insula.domain.manifests import Manifest, ObjectRef, reference
-from insula.services.asking import Account, Door, Reply
+from insula.services.asking import Account, Door
 
 
 class FakeCluster:
@@ -69,7 +69,7 @@ def _merged(old: Any, patch: Any) -> Any:
 class FakeHome:
     """A Home Assistant that says one thing, and notes who logged in where."""
 
-    def __init__(self, reply: Reply | InsulaError, *, agent: str = "conversation.ollama") -> None:
+    def __init__(self, reply: str | InsulaError, *, agent: str = "conversation.ollama") -> None:
         self.reply = reply
         self.agent = agent
         self.visits: list[tuple[Door, Account]] = []
@@ -85,7 +85,7 @@ class FakeHome:
     async def default_agent(self) -> str:
         return self.agent
 
-    async def converse(self, text: str, agent: str) -> Reply:
+    async def ask(self, text: str, agent: str) -> str:
         self.heard.append((text, agent))
         if self.cluster is not None:
             self.cluster.log += self.writes

@@ -1,14 +1,12 @@
-from typing import Any
-
 import pytest
 from cli_fakes import FakeCluster, FakeHome, a_condition, a_home, a_request_line, a_tenant
 
-from insula.domain.errors import NotFoundError, RefusedError, UnavailableError
+from insula.domain.errors import InsulaError, NotFoundError, RefusedError, UnavailableError
 from insula.domain.names import HOME_ASSISTANT
 from insula.services import asking
-from insula.services.asking import Account, Door, Reply
+from insula.services.asking import Account, Door
 
-PARIS = Reply(" Paris\n", "c-1", failed=False)
+PARIS = " Paris\n"
 
 
 async def put(cluster: FakeCluster, home: FakeHome, *, with_trace: bool = False) -> asking.Answer:
@@ -61,13 +59,13 @@ async def test_a_home_without_a_route_says_which_condition_is_missing() -> None:
 @pytest.mark.parametrize(
     "trouble",
     [
-        Reply("Sorry, I had a problem talking to the Ollama server", "c-1", failed=True),
+        RefusedError("the agent answered with an error: Sorry, I had a problem talking to the Ollama server"),
         RefusedError("Home Assistant answered 400: invalid agent ID"),
         UnavailableError("Home Assistant did not answer"),
     ],
     ids=["an error answer", "a refusal", "silence"],
 )
-async def test_an_answer_that_is_none_is_an_error_that_names_the_sleeping_ollama(trouble: Any) -> None:
+async def test_an_answer_that_is_none_is_an_error_that_names_the_sleeping_ollama(trouble: InsulaError) -> None:
     with pytest.raises(UnavailableError, match="alice's Ollama is at zero replicas"):
         await put(FakeCluster(*a_home(ollama_replicas=0)), FakeHome(trouble))
 
@@ -75,7 +73,9 @@ async def test_an_answer_that_is_none_is_an_error_that_names_the_sleeping_ollama
 async def test_a_failed_answer_with_a_healthy_ollama_tells_the_condition_that_does_not_hold() -> None:
     conditions = [a_condition("ModelsReady", "False", "Pulling", "pulling gemma3:270m, 43 %")]
     with pytest.raises(UnavailableError, match="pulling gemma3:270m, 43 %"):
-        await put(FakeCluster(*a_home(conditions=conditions)), FakeHome(Reply("no", "", failed=True)))
+        await put(
+            FakeCluster(*a_home(conditions=conditions)), FakeHome(RefusedError("the agent answered with an error"))
+        )
 
 
 async def test_a_trace_is_the_request_that_the_gateway_wrote_since_the_question() -> None:
