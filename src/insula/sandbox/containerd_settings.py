@@ -2,8 +2,10 @@
 
 from typing import Final
 
+from insula.sandbox import versions
+
 # The tag is the one that kubeadm of this Kubernetes asks for, whatever the image holds.
-PAUSE_IMAGE: Final = "localhost/insula/pause:3.10.2"
+PAUSE_IMAGE: Final = f"localhost/insula/pause:{versions.KUBEADM_PAUSE}"
 SOCKET: Final = "unix:///run/containerd/containerd.sock"
 
 # Snapshotters that probe for file systems and modules which a node lacks, and NRI, which no one uses here.

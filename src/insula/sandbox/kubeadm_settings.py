@@ -5,20 +5,17 @@ from typing import Any, Final
 
 import yaml
 
-from insula.sandbox import containerd_settings
+from insula.sandbox import containerd_settings, versions
 from insula.sandbox.layout import API_SERVER_PORT, NODE_NAMES, Layout
 
-KUBERNETES_VERSION: Final = "v1.37.2"
 IMAGE_REPOSITORY: Final = "localhost/insula"
-ETCD_TAG: Final = "3.7.0-0"
-COREDNS_TAG: Final = "v1.12.4"
 COMPONENTS: Final = ("kube-apiserver", "kube-controller-manager", "kube-scheduler", "kube-proxy")
 
 # The names under which kubeadm and the container runtime look for images.
 IMAGES: Final = (
-    *(f"{IMAGE_REPOSITORY}/{component}:{KUBERNETES_VERSION}" for component in COMPONENTS),
-    f"{IMAGE_REPOSITORY}/etcd:{ETCD_TAG}",
-    f"{IMAGE_REPOSITORY}/coredns:{COREDNS_TAG}",
+    *(f"{IMAGE_REPOSITORY}/{component}:{versions.KUBERNETES}" for component in COMPONENTS),
+    f"{IMAGE_REPOSITORY}/etcd:{versions.ETCD}",
+    f"{IMAGE_REPOSITORY}/coredns:{versions.COREDNS}",
     containerd_settings.PAUSE_IMAGE,
 )
 
@@ -112,12 +109,12 @@ def _cluster(layout: Layout, node: str) -> Manifest:
         "apiVersion": KUBEADM_API,
         "kind": "ClusterConfiguration",
         "clusterName": f"insula-{layout.name}",
-        "kubernetesVersion": KUBERNETES_VERSION,
+        "kubernetesVersion": versions.KUBERNETES,
         "imageRepository": IMAGE_REPOSITORY,
         "controlPlaneEndpoint": _endpoint(layout, node),
         "networking": {"podSubnet": str(layout.pod_cidr), "serviceSubnet": str(layout.service_cidr)},
-        "dns": {"imageRepository": IMAGE_REPOSITORY, "imageTag": COREDNS_TAG},
-        "etcd": {"local": {"dataDir": "/var/lib/etcd", "imageRepository": IMAGE_REPOSITORY, "imageTag": ETCD_TAG}},
+        "dns": {"imageRepository": IMAGE_REPOSITORY, "imageTag": versions.COREDNS},
+        "etcd": {"local": {"dataDir": "/var/lib/etcd", "imageRepository": IMAGE_REPOSITORY, "imageTag": versions.ETCD}},
         "encryptionAlgorithm": "ECDSA-P256",  # keys in no time, where RSA takes seconds of a busy core
         "apiServer": {
             "extraArgs": _arguments(

@@ -4,23 +4,19 @@ Nothing is remembered about a running node: it is found by its first process's c
 half-started by a killed run is seen and repaired like any other.
 """
 
-import os
-import signal
 import subprocess
-import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import IO, Final
 
 from insula.domain.errors import UnavailableError
-from insula.sandbox import cgroups, network, node_root, sysctls
+from insula.sandbox import cgroups, network, node_root, processes, sysctls
 from insula.sandbox.commands import DEFAULT_TIMEOUT_S, CommandError, run, succeeds
 from insula.sandbox.layout import Layout
 
 BUILD_TIMEOUT_S: Final = 20.0  # for the node's root: some forty mounts, 0.1 s when idle
 BOOT_TIMEOUT_S: Final = 60.0  # for containerd to answer; it opens its database first, which needs the disk
 STOP_GRACE_S: Final = 10.0  # for databases to close; then the plug is pulled
-POLL_S: Final = 0.05
 PATH_INSIDE: Final = "/opt/insula/sbin:/opt/insula/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 
@@ -64,22 +60,18 @@ def stop_node(layout: Layout, node: str, *, grace_s: float = STOP_GRACE_S) -> No
         grace_s: How long its programs may take to end by themselves, in seconds; 0 pulls the plug at once.
     """
     # The inner process first: when the outer one dies, the kernel kills the inner one without any grace.
-    for pid in sorted(first_processes(layout, node), key=_is_first_inside, reverse=True):
-        if grace_s > 0:
-            _signal(pid, signal.SIGTERM)
-            _wait_for_end(pid, grace_s)
-        _signal(pid, signal.SIGKILL)
-        _wait_for_end(pid, STOP_GRACE_S)
+    for pid in sorted(first_processes(layout, node), key=processes.is_first_inside, reverse=True):
+        processes.end(pid, grace_s=grace_s)
     network.disconnect(layout, node)
     # Only a process that entered the control group without the namespaces can be left by now.
     for pid in cgroups.processes(layout.host_name(node)):
-        _signal(pid, signal.SIGKILL)
+        processes.end(pid)
     cgroups.remove(layout.host_name(node))
 
 
 def node_pid(layout: Layout, node: str) -> int | None:
     """Return the id, as the machine counts, of the node's first process; None when the node does not run."""
-    inner = [pid for pid in first_processes(layout, node) if _is_first_inside(pid)]
+    inner = [pid for pid in first_processes(layout, node) if processes.is_first_inside(pid)]
     return inner[0] if inner else None
 
 
@@ -136,39 +128,22 @@ def first_processes(layout: Layout, node: str) -> list[int]:
     They are told from all others by the script's name, the node's name on the machine and the node's directory, all
     three in their command line; forks of the first process inside the node are left out.
     """
-    return [pid for pid in _relatives(layout, node) if _is_first_inside(pid) or _command_line(pid)[0] == "unshare"]
+    return [
+        pid
+        for pid in _relatives(layout, node)
+        if processes.is_first_inside(pid) or processes.command_line(pid)[0] in {"setsid", "unshare"}
+    ]
 
 
 def _relatives(layout: Layout, node: str) -> list[int]:
     """Return all processes with the node's command line, those on their way to become the first one included."""
     names = [layout.host_name(node), str(layout.node(node).root)]
     found = []
-    for pid in _pids():
-        words = _command_line(pid)
+    for pid in processes.ids():
+        words = processes.command_line(pid)
         if words[-2:] == names and any(word.endswith("/node_init.sh") for word in words):
             found.append(pid)
     return found
-
-
-def _is_first_inside(pid: int) -> bool:
-    """Say whether a process is number 1 of a pid namespace below ours."""
-    try:
-        status = Path(f"/proc/{pid}/status").read_text()
-    except OSError:
-        return False
-    numbers = next((line.split()[1:] for line in status.splitlines() if line.startswith("NSpid:")), [])
-    return len(numbers) > 1 and numbers[-1] == "1"
-
-
-def _pids() -> list[int]:
-    return [int(path.name) for path in Path("/proc").iterdir() if path.name.isdigit()]
-
-
-def _command_line(pid: int) -> list[str]:
-    try:
-        return Path(f"/proc/{pid}/cmdline").read_bytes().decode(errors="replace").split("\0")[:-1] or [""]
-    except OSError:
-        return [""]
 
 
 def _spawn(layout: Layout, node: str) -> int:
@@ -212,36 +187,8 @@ def _runtime_answers(layout: Layout, node: str) -> bool:
     return succeeds([*enter_argv(layout, node), "ctr", "--connect-timeout=1s", "version"], timeout_s=5)
 
 
-def _wait_for_end(pid: int, timeout_s: float) -> None:
-    _until(lambda: not _lives(pid), timeout_s)
-
-
-def _lives(pid: int) -> bool:
-    """Say whether a process still runs; one that only waits to be noticed by its parent does not."""
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] not in {"Z", "X"}
-    except OSError:
-        return False
-
-
-def _signal(pid: int, number: signal.Signals) -> None:
-    try:
-        os.kill(pid, number)
-    except ProcessLookupError:
-        return
-
-
-def _until(condition: Callable[[], bool], timeout_s: float) -> bool:
-    deadline = time.monotonic() + timeout_s
-    while not condition():
-        if time.monotonic() > deadline:
-            return False
-        time.sleep(POLL_S)
-    return True
-
-
 def _wait(condition: Callable[[], bool], timeout_s: float, layout: Layout, node: str, failing: str) -> None:
-    if not _until(condition, timeout_s):
+    if not processes.wait_until(condition, timeout_s):
         raise _failure(layout, node, failing)
 
 

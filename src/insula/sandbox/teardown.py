@@ -4,9 +4,10 @@ import shutil
 from pathlib import Path
 
 from insula.domain.errors import RefusedError
-from insula.sandbox import cgroups, journal, network, sysctls
+from insula.sandbox import cgroups, journal, network, package_index, sysctls
 from insula.sandbox.layout import NODE_NAMES, Layout
 from insula.sandbox.nodes import stop_node
+from insula.sandbox.processes import end
 
 
 def down(layout: Layout) -> None:
@@ -21,6 +22,8 @@ def down(layout: Layout) -> None:
     """
     for node in NODE_NAMES:
         stop_node(layout, node, grace_s=0)
+    for pid in package_index.processes(layout):
+        end(pid)
     network.remove_bridge(layout)
     _give_back(layout)
     _remove_state(layout)
