@@ -114,7 +114,7 @@ class Actor:
         except InsulaError as error:
             failures.append(error)
         else:
-            failures += await self._each(decision, name)
+            failures += await self._each(name, observed, decision)
         if decision.status is not None and observed.tenant is not None:
             failures += await _caught(self._grip.apply_status(_status(observed.tenant, decision.status)))
         for event in decision.events:
@@ -138,12 +138,12 @@ class Actor:
             )
             await self._grip.record(manifest)
 
-    async def _each(self, decision: Decision, name: str) -> list[InsulaError]:
+    async def _each(self, name: str, observed: Observed, decision: Decision) -> list[InsulaError]:
         failures: list[InsulaError] = []
         for manifest in decision.apply:
             failures += await _caught(self._grip.apply(manifest))
         for ref in decision.delete:
-            failures += await _caught(self._delete(name, ref))
+            failures += await _caught(self._delete(name, ref, observed))
         return failures
 
     async def _make_secret(self, name: str, wish: SecretWish) -> None:
@@ -168,13 +168,21 @@ class Actor:
                 await asyncio.sleep(wait_s)
         return await (self._grip.apply(manifest) if replace else self._grip.create(manifest))
 
-    async def _delete(self, name: str, ref: ObjectRef) -> None:
+    async def _delete(self, name: str, ref: ObjectRef, observed: Observed) -> None:
         if ref.kind == "Namespace":
             tenant = await self._grip.find(ObjectRef(names.API_VERSION, "Tenant", "", name))
-            if tenant is not None:
+            if tenant is not None and _is_home_of(observed.namespace, tenant):
                 raise ConflictError(f"the Tenant {name} is there after all: its data are not deleted")
             self._brake.take(name)
         await self._grip.delete(ref)
+
+
+def _is_home_of(namespace: Manifest | None, tenant: Manifest) -> bool:
+    """Say whether a Namespace belongs to this very Tenant, not to an earlier one of its name, or is adopted by it."""
+    metadata = (namespace or {}).get("metadata", {})
+    owner = metadata.get("annotations", {}).get(names.ANNOTATION_TENANT_UID, "")
+    identity = metadata.get("labels", {}).get(names.LABEL_TENANT_ID, "")
+    return owner in ("", tenant["metadata"]["uid"]) or tenant.get("spec", {}).get("adopt") == identity
 
 
 def _status(tenant: Manifest, status: Manifest) -> Manifest:
