@@ -42,6 +42,7 @@ OLLAMA_BACKEND: Final = "ollama-backend"  # headless Service in front of the ten
 OLLAMA_MODELS: Final = "ollama-models"  # PersistentVolumeClaim, mounted at /models
 JOBS: Final = "insula-jobs"  # ServiceAccount of Jobs
 PULL: Final = "pull-models"  # Job
+PULL_COMPONENT: Final = "pull"  # what its pods are labelled
 CONVERSE: Final = "converse"  # Job: Ollama integration and default agent
 SECRET_PLATFORM_ACCOUNT: Final = "platform-account"  # keys: username, password
 SECRET_RESIDENT_ACCOUNT: Final = "resident-account"  # keys: username, password (the initial one)

@@ -55,8 +55,8 @@ def gather(objects: Mapping[ObjectRef, Manifest], memory: Memory, now: datetime)
             objects, names.HOME_ASSISTANT, "Home Assistant", now=now, is_first_start=is_first_start
         ),
         ollama=workloads.report(objects, names.OLLAMA, "Ollama", now=now),
-        pull=job_reports.report(objects, names.PULL, "the pull Job", now=now),
-        converse=job_reports.report(objects, names.CONVERSE, "the converse Job", now=now),
+        pull=job_reports.report(objects, names.PULL, names.PULL_COMPONENT, "the pull Job", now=now),
+        converse=job_reports.report(objects, names.CONVERSE, names.CONVERSE, "the converse Job", now=now),
     )
 
 

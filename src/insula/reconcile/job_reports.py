@@ -40,13 +40,13 @@ class JobReport:
     retry_in_s: float | None = None
 
 
-def report(objects: Mapping[ObjectRef, Manifest], name: str, title: str, *, now: datetime) -> JobReport:
-    """Say where the Job `name` is; a Job that is being deleted counts as absent."""
+def report(objects: Mapping[ObjectRef, Manifest], name: str, component: str, title: str, *, now: datetime) -> JobReport:
+    """Say where the Job `name` is, whose pods bear the label `component`. One on its way out counts as absent."""
     job = reading.find(objects, "Job", name)
     if job is None:
         return JobReport(JobState.ABSENT)
     purpose = reading.annotations(job).get(names.ANNOTATION_PURPOSE, "")
-    pods = [pod for pod in reading.pods(objects, name) if _is_of(pod, job)]
+    pods = [pod for pod in reading.pods(objects, component) if _is_of(pod, job)]
     said = _last_words(pods)
     if reading.holds(job, "Complete"):
         return JobReport(JobState.SUCCEEDED, purpose, said)

@@ -38,9 +38,9 @@ def transitions(view: View, found: Mapping[ConditionType, Finding]) -> tuple[Eve
     for kind, finding in found.items():
         before = reading.condition(tenant, kind)
         if finding.holds and before.get("status") != "True":
-            events.append(EventWish("Normal", finding.reason, f"{kind}: {finding.message}"))
+            events.append(EventWish("Normal", str(finding.reason), f"{kind}: {finding.message}"))
         elif _is_worth_a_warning(kind, finding) and before.get("reason") != finding.reason:
-            events.append(EventWish("Warning", finding.reason, f"{kind}: {finding.message}"))
+            events.append(EventWish("Warning", str(finding.reason), f"{kind}: {finding.message}"))
     return tuple(events)
 
 

@@ -81,35 +81,41 @@ def deployment(tenant: Tenant, platform: Platform) -> Manifest:
 
 def _claim_container(tenant: Tenant, platform: Platform) -> Manifest:
     """Return the init container that makes the accounts: the only one that sees the passwords."""
-    return _base(tenant, platform) | {
-        "name": CLAIM,
-        "command": ["python3", "/insula/claim.py"],
-        "env": pods.environment(_common_environment()),
-        "terminationMessagePolicy": "FallbackToLogsOnError",
-        "volumeMounts": pods.mounts(PATHS | SECRET_PATHS, read_only=("scripts", *SECRET_PATHS)),
-    }
+    return (
+        {"name": CLAIM}
+        | _base(tenant, platform)
+        | {
+            "command": ["python3", "/insula/claim.py"],
+            "env": pods.environment(_common_environment()),
+            "terminationMessagePolicy": "FallbackToLogsOnError",
+            "volumeMounts": pods.mounts(PATHS | SECRET_PATHS, read_only=("scripts", *SECRET_PATHS)),
+        }
+    )
 
 
 def _container(tenant: Tenant, platform: Platform) -> Manifest:
     look = {"httpGet": {"path": PROBE_PATH, "port": "http"}, "timeoutSeconds": 5}
-    return _base(tenant, platform) | {
-        "name": names.HOME_ASSISTANT,
-        "command": ["python3", "/insula/start.py"],
-        "env": pods.environment(
-            _common_environment()
-            | {
-                "INSULA_INTERNAL_URL": f"http://{names.HOME_ASSISTANT}.{names.namespace(tenant.name)}.svc"
-                f":{names.HOME_ASSISTANT_PORT}",
-                "INSULA_EXTERNAL_URL": f"https://{tenant.host}",
-                "INSULA_TRUSTED_PROXIES": ",".join(platform.trusted_proxies),
-            }
-            | package_index(platform)
-        ),
-        "ports": [{"name": "http", "containerPort": names.HOME_ASSISTANT_PORT, "protocol": "TCP"}],
-        "startupProbe": look | {"periodSeconds": 1, "failureThreshold": STARTUP_LOOKS},
-        "readinessProbe": look | {"periodSeconds": 5, "failureThreshold": 3},
-        "volumeMounts": pods.mounts(PATHS, read_only=("scripts",)),
-    }
+    return (
+        {"name": names.HOME_ASSISTANT}
+        | _base(tenant, platform)
+        | {
+            "command": ["python3", "/insula/start.py"],
+            "env": pods.environment(
+                _common_environment()
+                | {
+                    "INSULA_INTERNAL_URL": f"http://{names.HOME_ASSISTANT}.{names.namespace(tenant.name)}.svc"
+                    f":{names.HOME_ASSISTANT_PORT}",
+                    "INSULA_EXTERNAL_URL": f"https://{tenant.host}",
+                    "INSULA_TRUSTED_PROXIES": ",".join(platform.trusted_proxies),
+                }
+                | package_index(platform)
+            ),
+            "ports": [{"name": "http", "containerPort": names.HOME_ASSISTANT_PORT, "protocol": "TCP"}],
+            "startupProbe": look | {"periodSeconds": 1, "failureThreshold": STARTUP_LOOKS},
+            "readinessProbe": look | {"periodSeconds": 5, "failureThreshold": 3},
+            "volumeMounts": pods.mounts(PATHS, read_only=("scripts",)),
+        }
+    )
 
 
 def package_index(platform: Platform) -> dict[str, str]:

@@ -3,8 +3,8 @@
 They end with a message that the operator reads, and hold no token. Each is replaced when what was rendered changes.
 """
 
-from collections.abc import Sequence
-from typing import Any, Final
+from collections.abc import Mapping, Sequence
+from typing import Final
 
 from insula.domain import names
 from insula.domain.manifests import Manifest
@@ -16,6 +16,7 @@ RETRIES: Final = 6  # with Kubernetes' back-off about ten minutes in all
 # The deadline stands on the pods, for only there the quota of scope Terminating sees it.
 PULL_DEADLINE_S: Final = 6 * 3600  # 40 GB at 2 MB/s
 CONVERSE_DEADLINE_S: Final = 600
+STOP_S: Final = 10
 TMP: Final = "/tmp"  # noqa: S108 (in a pod)
 
 
@@ -26,13 +27,14 @@ def pull(tenant: Tenant, platform: Platform, volume: str) -> Manifest:
     Ollama's node, for a volume may be attached to one node only.
     """
     arguments = ["pull", "--registry", platform.model_registry_url, "--store", "/models", *tenant.ollama.models]
+    paths = {"models": "/models", "tmp": TMP}
     spec = pods.pod_basics(names.JOBS, platform, gpu=tenant.ollama.gpu > 0) | {
         "affinity": _beside(tenant.name, names.OLLAMA),
+        "activeDeadlineSeconds": PULL_DEADLINE_S,
+        "containers": [_container(names.PULL, platform, arguments, paths)],
         "volumes": [pods.claim_volume("models", names.OLLAMA_MODELS), pods.scratch_volume("tmp", "64Mi")],
     }
-    paths = {"models": "/models", "tmp": TMP}
-    container = _container(platform, arguments, paths)
-    return _job(tenant, names.PULL, spec, container, purpose=volume, deadline_s=PULL_DEADLINE_S)
+    return _job(tenant, names.PULL, names.PULL_COMPONENT, spec, purpose=volume)
 
 
 def converse(tenant: Tenant, platform: Platform, conversation: str) -> Manifest:
@@ -53,36 +55,32 @@ def converse(tenant: Tenant, platform: Platform, conversation: str) -> Manifest:
         "--model",
         tenant.ollama.models[0],
     ]
+    paths = {"tmp": TMP} | {name: f"/secrets/{name}" for name in secrets}
     spec = pods.pod_basics(names.JOBS, platform) | {
+        "activeDeadlineSeconds": CONVERSE_DEADLINE_S,
+        "containers": [_container(names.CONVERSE, platform, arguments, paths, read_only=secrets)],
         "volumes": [pods.scratch_volume("tmp", "64Mi"), *(pods.secret_volume(name) for name in secrets)],
     }
-    paths = {"tmp": TMP} | {name: f"/secrets/{name}" for name in secrets}
-    container = _container(platform, arguments, paths, read_only=secrets)
-    return _job(tenant, names.CONVERSE, spec, container, purpose=conversation, deadline_s=CONVERSE_DEADLINE_S)
+    return _job(tenant, names.CONVERSE, names.CONVERSE, spec, purpose=conversation)
 
 
-def _job(tenant: Tenant, name: str, spec: Manifest, container: Manifest, *, purpose: str, deadline_s: int) -> Manifest:
-    pod = spec | {
-        # A failed pod stays to be read; the Job makes another.
-        "restartPolicy": "Never",
-        "activeDeadlineSeconds": deadline_s,
-        "terminationGracePeriodSeconds": 10,
-        "containers": [container | {"name": name}],
-    }
+def _job(tenant: Tenant, name: str, component: str, spec: Manifest, *, purpose: str) -> Manifest:
+    # A failed pod stays to be read; the Job makes another.
+    pod = spec | {"restartPolicy": "Never", "terminationGracePeriodSeconds": STOP_S}
+    annotations = {names.ANNOTATION_PURPOSE: purpose}
     return {
         "apiVersion": "batch/v1",
         "kind": "Job",
-        "metadata": objects.metadata(
-            tenant.name, name, component=name, annotations={names.ANNOTATION_PURPOSE: purpose}
-        ),
-        "spec": {"backoffLimit": RETRIES, "template": pods.template(tenant.name, name, pod)},
+        "metadata": objects.metadata(tenant.name, name, component=component, annotations=annotations),
+        "spec": {"backoffLimit": RETRIES, "template": pods.template(tenant.name, component, pod)},
     }
 
 
 def _container(
-    platform: Platform, arguments: Sequence[str], paths: dict[str, str], *, read_only: Sequence[str] = ()
-) -> dict[str, Any]:
+    name: str, platform: Platform, arguments: Sequence[str], paths: Mapping[str, str], *, read_only: Sequence[str] = ()
+) -> Manifest:
     return {
+        "name": name,
         "image": platform.images.insula,
         "imagePullPolicy": platform.images.pull_policy,
         "command": ["insula", "job", *arguments],

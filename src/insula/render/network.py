@@ -38,7 +38,7 @@ def policies(tenant: Tenant, platform: Platform) -> tuple[Manifest, ...]:
 
 def _dns(tenant: Tenant, platform: Platform) -> Manifest:
     """Let those who speak to anyone resolve names. Ollama speaks to nobody."""
-    speakers = [names.HOME_ASSISTANT, names.PULL, names.CONVERSE]
+    speakers = [names.HOME_ASSISTANT, names.PULL_COMPONENT, names.CONVERSE]
     where = {"matchExpressions": [{"key": names.LABEL_NETWORK, "operator": "In", "values": speakers}]}
     ports = [{"protocol": protocol, "port": platform.dns_port} for protocol in ("UDP", "TCP")]
     return _policy(tenant, "dns", where, egress=[{"to": [_pods_elsewhere(platform.dns)], "ports": ports}])
@@ -82,7 +82,7 @@ def _pull(tenant: Tenant, platform: Platform) -> Manifest:
     if not rules:
         ports = sorted({HTTPS_PORT, _port(platform.model_registry_url)})
         rules.append({"to": _internet(platform), "ports": _tcp(*ports)})
-    return _policy(tenant, names.PULL, _network(names.PULL), egress=rules)
+    return _policy(tenant, names.PULL, _network(names.PULL_COMPONENT), egress=rules)
 
 
 def _converse(tenant: Tenant) -> Manifest:
