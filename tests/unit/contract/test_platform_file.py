@@ -1,0 +1,71 @@
+import pytest
+import yaml
+
+from insula.contract.values import platform_from_yaml
+from insula.domain.errors import InvalidSpecError
+from insula.domain.platform import IngressFlavour, Opening, PodPeer
+
+LEAST = {
+    "domain": "homes.test",
+    "releaseNamespace": "insula-system",
+    "images": {"insula": "insula:1", "homeAssistant": "ha:1", "ollama": "ollama:1"},
+}
+
+
+def text(**changes: object) -> str:
+    return yaml.safe_dump(LEAST | changes)
+
+
+def test_a_short_file_gets_careful_defaults() -> None:
+    platform = platform_from_yaml(text())
+
+    assert platform.images.home_assistant == "ha:1"
+    assert platform.ingress_flavour is IngressFlavour.NGINX
+    assert platform.dns == PodPeer("kube-system", (("k8s-app", "kube-dns"),))
+    assert {"10.0.0.0/8", "169.254.0.0/16", "fc00::/7"} <= set(platform.forbidden_cidrs)
+    assert (platform.model_registry_opening, platform.model_registry_pods) == (None, None)
+
+
+def test_every_block_reaches_its_place() -> None:
+    platform = platform_from_yaml(
+        text(
+            hostTemplate="{tenant}.{domain}",
+            ingress={"className": "t", "flavour": "traefik", "controller": {"namespace": "t", "labels": {"a": "b"}}},
+            issuer={"kind": "Issuer", "name": "ca"},
+            storageClass="fast",
+            network={"dns": {"namespace": "d", "labels": {}, "port": 1053}, "trustedProxies": ["10.244.0.0/16"]},
+            modelRegistry={
+                "url": "http://r:5000",
+                "pods": {"namespace": "r"},
+                "opening": {"cidr": "10.0.0.1/32", "port": 1},
+            },
+            packageIndex={"url": "http://i", "opening": {"cidr": "10.0.0.2/32", "port": 2}},
+            nodeSelector={"z": "1", "a": "2"},
+        )
+    )
+
+    assert platform.ingress_controller == PodPeer("t", (("a", "b"),))
+    assert (platform.issuer_kind, platform.issuer_name, platform.storage_class) == ("Issuer", "ca", "fast")
+    assert (platform.dns, platform.dns_port) == (PodPeer("d"), 1053)
+    assert platform.trusted_proxies == ("10.244.0.0/16",)
+    assert platform.model_registry_pods == PodPeer("r")
+    assert platform.model_registry_opening == Opening("10.0.0.1/32", 1)
+    assert platform.package_index_opening == Opening("10.0.0.2/32", 2)
+    assert platform.node_selector == (("a", "2"), ("z", "1"))
+
+
+@pytest.mark.parametrize(
+    ("broken", "said"),
+    [
+        ("a: [", "no YAML"),
+        ("", "wrong"),
+        (text(domian="x"), "domian: there is no such field"),
+        (text(hostTemplate="ha.{domain}"), "hostTemplate: the template holds {tenant}"),
+        (text(network={"trustedProxies": ["10.0.0.1/8"]}), "network.trustedProxies[0]: this is no range of addresses"),
+    ],
+)
+def test_a_broken_file_is_refused_in_words(broken: str, said: str) -> None:
+    with pytest.raises(InvalidSpecError) as caught:
+        platform_from_yaml(broken)
+    assert said in caught.value.message
+    assert caught.value.remedy
