@@ -22,7 +22,7 @@ UV_SYNC := uv sync --frozen --quiet
 # Layers of `make check`: no cluster, no network, less than a minute when warm.
 CHECKS := lint types layers generated unit golden contract
 # Modules that write files which are committed; `--check` says whether those are current.
-GENERATORS := insula.cli.reference
+GENERATORS := insula.contract.generate insula.cli.reference
 
 PYTEST := python -m pytest
 
