@@ -9,6 +9,7 @@ import pytest
 import pytest_asyncio
 import yaml
 
+from api.homes import RELEASE, World, a_plan, rbac
 from api.server import ApiServer, install
 from insula.contract import crds
 from insula.kube.client import Client
@@ -41,6 +42,22 @@ async def server(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[ApiS
 async def client(server: ApiServer) -> AsyncIterator[Client]:
     async with Client(server.access) as client:
         yield client
+
+
+@pytest_asyncio.fixture(scope="session")
+async def release(server: ApiServer) -> None:
+    """What the chart brings: the release's namespace, the operator's roles, a plan."""
+    namespace = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": RELEASE}}
+    async with Client(server.access) as client:
+        for manifest in (namespace, *rbac(), a_plan()):
+            await client.apply(manifest)
+
+
+@pytest_asyncio.fixture
+async def world(release: None, client: Client) -> AsyncIterator[World]:
+    world = World(client)
+    yield world
+    await world.remove_all()
 
 
 @pytest.fixture
