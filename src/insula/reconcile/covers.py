@@ -54,7 +54,7 @@ def quantity(text: str) -> Fraction | None:
 
 
 def _covers(live: Any, desired: Any, *, field: str) -> bool:
-    if _is_nothing(desired) and live is None:
+    if live == desired or (live is None and _is_nothing(desired)):
         return True
     if isinstance(desired, Mapping):
         return isinstance(live, Mapping) and all(
@@ -62,8 +62,6 @@ def _covers(live: Any, desired: Any, *, field: str) -> bool:
         )
     if isinstance(desired, Sequence) and not isinstance(desired, str):
         return isinstance(live, Sequence) and not isinstance(live, str) and _covers_list(live, desired, field=field)
-    if live == desired:
-        return True
     if field in QUANTITIES or field in QUANTITY_FIELDS:
         amount = quantity(str(desired))
         return amount is not None and amount == quantity(str(live))

@@ -1,5 +1,6 @@
 """Home Assistant: claimed by an init container before it first listens, then run by our start script."""
 
+from functools import cache
 from importlib.resources import files
 from typing import Final
 from urllib.parse import urlsplit
@@ -29,8 +30,7 @@ SECRET_PATHS: Final = {
 
 def scripts(tenant: Tenant) -> Manifest:
     """Return the ConfigMap with our two scripts and the resident's package."""
-    folder = files("insula.render") / "scripts"
-    data = {name: (folder / name).read_text(encoding="utf-8") for name in SCRIPTS}
+    data = {name: _script(name) for name in SCRIPTS}
     if tenant.home_assistant.configuration:
         data[RESIDENT_PACKAGE] = tenant.home_assistant.configuration
     return {
@@ -77,6 +77,12 @@ def deployment(tenant: Tenant, platform: Platform) -> Manifest:
             "template": pods.template(tenant.name, names.HOME_ASSISTANT, spec, contents),
         },
     }
+
+
+@cache
+def _script(name: str) -> str:
+    """Return one of our scripts, read once from the package."""
+    return (files("insula.render") / "scripts" / name).read_text(encoding="utf-8")
 
 
 def _claim_container(tenant: Tenant, platform: Platform) -> Manifest:

@@ -1,0 +1,154 @@
+"""Namespace, quotas, policies and accounts: what a home may not do."""
+
+from typing import Any
+
+import pytest
+
+from builders import MODELS_UID, a_platform, a_platform_without_internet, a_situation, a_tenant, some_resources
+from insula.domain import names
+from insula.domain.manifests import Manifest
+from insula.domain.platform import Opening, PodPeer
+from insula.reconcile.covers import quantity
+from insula.render import accounts, network, quota
+from insula.render.stack import stack
+from pod_security import violations
+
+
+def everything(**tenant: Any) -> list[Manifest]:
+    rendered = stack(a_situation(a_tenant(**tenant), route=True, pull=MODELS_UID, converse="fingerprint"), a_platform())
+    return [*rendered.ground, *rendered.house]
+
+
+def templates() -> dict[str, Manifest]:
+    return {each["metadata"]["name"]: each["spec"]["template"]["spec"] for each in everything() if _has_pods(each)}
+
+
+def policy(name: str, tenant: Any = None, platform: Any = None) -> Manifest:
+    found = network.policies(tenant or a_tenant(), platform or a_platform())
+    return next(each["spec"] for each in found if each["metadata"]["name"] == name)
+
+
+@pytest.mark.parametrize("name", ["home-assistant", "ollama", "pull-models", "converse"])
+def test_every_pod_keeps_to_pod_security_restricted(name: str) -> None:
+    assert list(violations(templates()[name])) == []
+
+
+def test_the_namespace_refuses_other_pods() -> None:
+    labels = everything()[0]["metadata"]["labels"]
+    modes = {"enforce", "audit", "warn"}
+    assert {labels[f"pod-security.kubernetes.io/{mode}"] for mode in modes} == {"restricted"}
+
+
+def test_every_container_has_resources_and_a_read_only_root() -> None:
+    for spec in templates().values():
+        for container in [*spec.get("initContainers", []), *spec["containers"]]:
+            assert set(container["resources"]) == {"requests", "limits"}
+            assert container["securityContext"]["readOnlyRootFilesystem"] is True
+
+
+def test_no_pod_gets_a_token() -> None:
+    assert all(spec["automountServiceAccountToken"] is False for spec in templates().values())
+    assert all(each["automountServiceAccountToken"] is False for each in accounts.service_accounts("alice"))
+
+
+def test_every_object_bears_the_tenant_and_its_maker() -> None:
+    for each in everything():
+        assert each["metadata"]["labels"][names.LABEL_TENANT] == "alice"
+        assert each["metadata"]["labels"][names.LABEL_MANAGED_BY] == names.MANAGED_BY
+
+
+def test_the_operator_may_touch_secrets_by_a_role_of_this_namespace_alone() -> None:
+    binding = accounts.operator_binding("alice", a_platform())
+    assert binding["metadata"]["namespace"] == "insula-alice"
+    assert binding["roleRef"]["name"] == "insula-tenant-secrets"
+    assert binding["subjects"][0]["namespace"] == "insula-system"
+
+
+def test_the_quota_of_staying_pods_is_what_these_pods_need() -> None:
+    tenant = a_tenant(
+        home_assistant={"resources": some_resources(400, 1000)}, ollama={"resources": some_resources(800, 3000)}
+    )
+    hard = quota.quotas(tenant)[0]["spec"]["hard"]
+    solver = quota.SOLVER_RESOURCES
+    assert quantity(hard["limits.cpu"]) == quantity(f"{1200 + solver.cpu_limit_m}m")
+    assert quantity(hard["limits.memory"]) == quantity(f"{4000 + solver.memory_limit_mib}Mi")
+
+
+def test_jobs_fall_into_the_quota_of_pods_with_a_deadline() -> None:
+    assert quota.quotas(a_tenant())[1]["spec"]["scopes"] == ["Terminating"]
+    assert templates()["pull-models"]["activeDeadlineSeconds"] > 0
+    assert templates()["converse"]["activeDeadlineSeconds"] > 0
+    assert "activeDeadlineSeconds" not in templates()["ollama"]
+
+
+def test_no_service_may_open_a_node() -> None:
+    hard = quota.quotas(a_tenant())[2]["spec"]["hard"]
+    assert hard["services.nodeports"] == hard["services.loadbalancers"] == "0"
+
+
+def test_the_quota_allows_the_shares_of_a_gpu_that_were_asked_for() -> None:
+    assert quota.quotas(a_tenant(gpu=2))[2]["spec"]["hard"]["requests.nvidia.com/gpu"] == "2"
+
+
+def test_nothing_gets_in_or_out_unless_a_policy_says_so() -> None:
+    assert policy("default-deny") == {"podSelector": {}, "policyTypes": ["Ingress", "Egress"]}
+
+
+def test_ollama_is_reached_by_the_gateway_alone_and_reaches_nobody() -> None:
+    spec = policy("ollama")
+    assert spec["policyTypes"] == ["Ingress"]
+    (rule,) = spec["ingress"]
+    (peer,) = rule["from"]
+    assert peer["namespaceSelector"]["matchLabels"] == {"kubernetes.io/metadata.name": "insula-system"}
+    assert peer["podSelector"]["matchLabels"] == {"app.kubernetes.io/component": "gateway"}
+    assert rule["ports"] == [{"protocol": "TCP", "port": 11434}]
+    speakers = policy("dns")["podSelector"]["matchExpressions"][0]["values"]
+    assert "ollama" not in speakers
+
+
+def test_home_assistant_reaches_the_internet_but_no_forbidden_range() -> None:
+    v4, v6 = policy("home-assistant")["egress"][1]["to"]
+    assert v4["ipBlock"] == {"cidr": "0.0.0.0/0", "except": ["10.0.0.0/8", "192.168.0.0/16", "169.254.0.0/16"]}
+    assert v6["ipBlock"] == {"cidr": "::/0", "except": ["fc00::/7"]}
+
+
+def test_a_plan_may_open_a_home_its_lan() -> None:
+    rules = policy("home-assistant", a_tenant(allowed_cidrs=("192.168.7.0/24",)))["egress"]
+    assert {"to": [{"ipBlock": {"cidr": "192.168.7.0/24"}}]} in rules
+
+
+def test_a_package_index_of_the_provider_is_opened_at_its_port() -> None:
+    rules = policy("home-assistant", platform=a_platform_without_internet())["egress"]
+    assert {"to": [{"ipBlock": {"cidr": "10.99.0.1/32"}}], "ports": [{"protocol": "TCP", "port": 3141}]} in rules
+
+
+def test_the_pull_job_reaches_a_registry_in_the_cluster_and_not_the_internet() -> None:
+    (rule,) = policy("pull-models", platform=a_platform_without_internet())["egress"]
+    assert rule["to"][0]["podSelector"]["matchLabels"] == {"app": "registry"}
+
+
+def test_the_pull_job_reaches_a_registry_at_an_address() -> None:
+    platform = a_platform(model_registry_opening=Opening("203.0.113.5/32", 8443))
+    (rule,) = policy("pull-models", platform=platform)["egress"]
+    assert rule == {"to": [{"ipBlock": {"cidr": "203.0.113.5/32"}}], "ports": [{"protocol": "TCP", "port": 8443}]}
+
+
+def test_the_pull_job_reaches_the_public_registry_by_https_alone() -> None:
+    (rule,) = policy("pull-models")["egress"]
+    assert rule["ports"] == [{"protocol": "TCP", "port": 443}]
+
+
+def test_the_converse_job_reaches_home_assistant_alone() -> None:
+    (rule,) = policy("converse")["egress"]
+    assert rule["to"] == [{"podSelector": {"matchLabels": {names.LABEL_NETWORK: "home-assistant"}}}]
+
+
+def test_the_certificate_solver_is_reached_by_the_ingress_controller_alone() -> None:
+    spec = policy("acme-solver", platform=a_platform(ingress_controller=PodPeer("ingress")))
+    assert spec["podSelector"]["matchLabels"] == {"acme.cert-manager.io/http01-solver": "true"}
+    (peer,) = spec["ingress"][0]["from"]
+    assert peer["namespaceSelector"]["matchLabels"] == {"kubernetes.io/metadata.name": "ingress"}
+
+
+def _has_pods(manifest: Manifest) -> bool:
+    return "template" in manifest.get("spec", {})
