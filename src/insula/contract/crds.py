@@ -1,5 +1,7 @@
 """The two CustomResourceDefinitions, made from the models."""
 
+import hashlib
+import json
 from typing import Any, Final
 
 from insula.contract.fields import LABEL_PATTERN
@@ -11,6 +13,14 @@ from insula.domain import names
 from insula.domain.manifests import Manifest
 
 VERSION: Final = names.API_VERSION.partition("/")[2]
+# By these marks Helm takes what it made from crds/ for a part of the release, and so upgrades it. Without its CRDs
+# the API server forgets every Tenant: they outlive the release.
+HELM_OWNERSHIP: Final = {
+    "helm.sh/resource-policy": "keep",
+    "meta.helm.sh/release-name": "insula",
+    "meta.helm.sh/release-namespace": "insula-system",
+}
+ANNOTATION_SCHEMA: Final = f"{names.GROUP}/schema"  # which definition this is; the chart compares it
 _READY: Final = '.status.conditions[?(@.type=="Ready")]'
 
 
@@ -88,25 +98,34 @@ def _definition(
     }
     if subresources is not None:
         version["subresources"] = subresources
+    spec = {
+        "group": names.GROUP,
+        "scope": "Cluster",
+        "names": {
+            "kind": kind,
+            "listKind": f"{kind}List",
+            "plural": f"{singular}s",
+            "singular": singular,
+            "shortNames": [short_name],
+            "categories": ["insula"],
+        },
+        "versions": [version],
+    }
     return {
         "apiVersion": "apiextensions.k8s.io/v1",
         "kind": "CustomResourceDefinition",
-        # Without its CRDs the API server forgets every Tenant: they outlive the release.
-        "metadata": {"name": f"{singular}s.{names.GROUP}", "annotations": {"helm.sh/resource-policy": "keep"}},
-        "spec": {
-            "group": names.GROUP,
-            "scope": "Cluster",
-            "names": {
-                "kind": kind,
-                "listKind": f"{kind}List",
-                "plural": f"{singular}s",
-                "singular": singular,
-                "shortNames": [short_name],
-                "categories": ["insula"],
-            },
-            "versions": [version],
+        "metadata": {
+            "name": f"{singular}s.{names.GROUP}",
+            "labels": {names.LABEL_MANAGED_BY: "Helm"},
+            "annotations": HELM_OWNERSHIP | {ANNOTATION_SCHEMA: _digest(spec)},
         },
+        "spec": spec,
     }
+
+
+def _digest(value: Any) -> str:
+    """Return 64 bits of a hash: it only has to tell this chart's definition from another's."""
+    return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()[:16]
 
 
 def _column(name: str, kind: str, path: str, description: str, *, wide: bool = False) -> dict[str, Any]:

@@ -57,8 +57,8 @@ class _Plain(yaml.SafeDumper):
 def generated() -> Mapping[str, str]:
     """Return the text of every generated file by its path below the repository's root."""
     files = {
-        "charts/insula/templates/crd-tenants.yaml": _crd(tenant_crd()),
-        "charts/insula/templates/crd-plans.yaml": _crd(plan_crd()),
+        "charts/insula/crds/tenants.yaml": _crd(tenant_crd()),
+        "charts/insula/crds/plans.yaml": _crd(plan_crd()),
         "charts/insula/values.schema.json": json.dumps(helm(Values), indent=2, ensure_ascii=False) + "\n",
     }
     return files | {f"docs/reference/{name}.md": page.to_markdown() for name, page in _PAGES.items()}

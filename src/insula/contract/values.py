@@ -282,7 +282,7 @@ class DefaultPlan(Model):
     """A Plan that comes with the chart, so that a first Tenant needs nothing else."""
 
     create: bool = True
-    """True makes the plan where it is missing; no upgrade changes it. False: bring your own plans."""
+    """True makes the plan and keeps it as these values say. False: bring your own plans."""
 
     name: ObjectName = "standard"
     """The plan's name."""

@@ -83,7 +83,7 @@ def test_the_server_writes_no_default_that_a_plan_could_give() -> None:
 def test_both_crds_are_cluster_wide_and_outlive_the_release() -> None:
     for crd in (tenant_crd(), plan_crd()):
         assert crd["spec"]["scope"] == "Cluster"
-        assert crd["metadata"]["annotations"] == {"helm.sh/resource-policy": "keep"}
+        assert crd["metadata"]["annotations"]["helm.sh/resource-policy"] == "keep"
     assert tenant_crd()["spec"]["versions"][0]["subresources"] == {"status": {}}
 
 
