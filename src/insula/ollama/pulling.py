@@ -19,8 +19,17 @@ FIRST_WAIT_S: Final = 1.0
 Progress = Callable[[int, int], None]
 
 
-async def pull_model(registry: Registry, name: ModelName, store: Store, progress: Progress) -> str:
+async def pull_model(
+    registry: Registry, name: ModelName, store: Store, progress: Progress, *, first_wait_s: float = FIRST_WAIT_S
+) -> str:
     """Bring a model into the store; return its digest. Nothing is fetched that is there already.
+
+    Args:
+        registry: Where it comes from.
+        name: The model.
+        store: Where it goes.
+        progress: Told of every piece that came.
+        first_wait_s: The wait in seconds after the first failure; it doubles with each.
 
     Raises:
         NotFoundError: The registry does not have the model.
@@ -37,7 +46,7 @@ async def pull_model(registry: Registry, name: ModelName, store: Store, progress
         def report(completed: int, before: int = done) -> None:
             progress(before + completed, manifest.size)
 
-        await _fetch_with_patience(registry, name, blob, store, report)
+        await _fetch_with_patience(registry, name, blob, store, report, first_wait_s=first_wait_s)
         done += blob.size
     store.write_manifest(name, manifest)
     progress(manifest.size, manifest.size)
@@ -45,7 +54,7 @@ async def pull_model(registry: Registry, name: ModelName, store: Store, progress
 
 
 async def _fetch_with_patience(
-    registry: Registry, name: ModelName, blob: Blob, store: Store, report: Callable[[int], None]
+    registry: Registry, name: ModelName, blob: Blob, store: Store, report: Callable[[int], None], *, first_wait_s: float
 ) -> None:
     for attempt in range(1, ATTEMPTS + 1):
         try:
@@ -53,7 +62,7 @@ async def _fetch_with_patience(
         except UnavailableError:
             if attempt == ATTEMPTS:
                 raise
-            await asyncio.sleep(FIRST_WAIT_S * 2 ** (attempt - 1))
+            await asyncio.sleep(first_wait_s * 2 ** (attempt - 1))
         except OSError as error:
             if error.errno not in {errno.ENOSPC, errno.EDQUOT}:
                 raise

@@ -1,0 +1,93 @@
+"""A registry in memory, with the faults that networks have."""
+
+import re
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+
+from aiohttp import web
+from aiohttp.test_utils import TestServer
+
+from insula.ollama.manifests import digest_of
+
+
+@dataclass
+class PlainRegistry:
+    """`cut_at`: the next blob ends after so many bytes. `damage`: the next blob has a wrong byte."""
+
+    blobs: dict[str, bytes] = field(default_factory=dict)
+    manifests: dict[str, bytes] = field(default_factory=dict)
+    cut_at: int | None = None
+    damage: bool = False
+    resumes: bool = True
+    status: int | None = None
+    sends_blobs_elsewhere: bool = False
+    asked: list[str] = field(default_factory=list)
+    url: str = ""
+    elsewhere: str = ""
+
+    async def answer(self, request: web.Request) -> web.StreamResponse:
+        body = await request.read()
+        self.asked.append(f"{request.method} {request.path} {request.headers.get('Range', '')}".strip())
+        if self.status:
+            return web.Response(status=self.status, text="no")
+        if request.path == "/v2/_catalog":
+            return web.json_response({"repositories": sorted({name.rpartition(":")[0] for name in self.manifests})})
+        if match := re.fullmatch(r"/v2/(.+)/tags/list", request.path):
+            tags = [name.rpartition(":")[2] for name in self.manifests if name.startswith(f"{match[1]}:")]
+            return web.json_response({"tags": tags})
+        if match := re.fullmatch(r"/v2/(.+)/manifests/(.+)", request.path):
+            return self._manifest(request, f"{match[1]}:{match[2]}", body)
+        if match := re.fullmatch(r"/v2/(.+)/blobs/uploads/(.*)", request.path):
+            return self._upload(request, body)
+        return await self._blob(request, request.path.rpartition("/")[2])
+
+    def _manifest(self, request: web.Request, name: str, body: bytes) -> web.Response:
+        if request.method == "PUT":
+            self.manifests[name] = body
+            return web.Response(status=201)
+        if name not in self.manifests:
+            return web.Response(status=404)
+        raw = self.manifests[name]
+        return web.Response(body=raw, headers={"Docker-Content-Digest": digest_of(raw)})
+
+    def _upload(self, request: web.Request, body: bytes) -> web.Response:
+        if request.method == "POST":
+            return web.Response(status=202, headers={"Location": f"{request.path}one?_state=abc%3D%3D"})
+        if digest_of(body) != request.query["digest"] or request.query["_state"] != "abc==":
+            return web.Response(status=400)
+        self.blobs[digest_of(body)] = body
+        return web.Response(status=201)
+
+    async def _blob(self, request: web.Request, digest: str) -> web.StreamResponse:
+        if digest not in self.blobs:
+            return web.Response(status=404)
+        here = str(request.url.origin())
+        if self.sends_blobs_elsewhere and request.method == "GET" and here != self.elsewhere:
+            raise web.HTTPTemporaryRedirect(f"{self.elsewhere}{request.path}")
+        content, status = self.blobs[digest], 200
+        if self.resumes and (match := re.fullmatch(r"bytes=(\d+)-", request.headers.get("Range", ""))):
+            content, status = content[int(match[1]) :], 206
+        if self.damage:
+            content, self.damage = b"?" + content[1:], False
+        answer = web.StreamResponse(status=status, headers={"Content-Length": str(len(content))})
+        await answer.prepare(request)
+        if self.cut_at is not None and request.method == "GET":
+            await answer.write(content[: self.cut_at])
+            self.cut_at = None
+            assert request.transport is not None
+            request.transport.close()
+            return answer
+        await answer.write(content if request.method == "GET" else b"")
+        return answer
+
+
+@asynccontextmanager
+async def a_plain_registry() -> AsyncIterator[PlainRegistry]:
+    registry = PlainRegistry()
+    application = web.Application(client_max_size=1 << 24)
+    application.router.add_route("*", "/{path:.*}", registry.answer)
+    async with TestServer(application) as server:
+        registry.url = f"http://127.0.0.1:{server.port}"
+        registry.elsewhere = f"http://localhost:{server.port}"
+        yield registry
