@@ -73,11 +73,14 @@ class Remembered:
 
     async def digest(self, route: TenantRoute, backend: str, model: str) -> str:
         """Return the manifest digest of a tenant's model, "" when the tenant has no such model or cannot say."""
+        name = full_name(model)
         try:
-            answer = await self.get(route, backend, TAGS, ttl_s=DIGEST_TTL_S)
+            listed = await self.get(route, backend, TAGS, ttl_s=DIGEST_TTL_S)
+            if name not in listed.digests:  # it may have come since
+                listed = await self.get(route, backend, TAGS)
         except (NotReadyError, UpstreamError):
             return ""
-        return answer.digests.get(full_name(model), "")
+        return listed.digests.get(name, "")
 
     async def _ask(self, backend: str, path: str) -> Answer:
         try:

@@ -3,7 +3,8 @@
 import asyncio
 import io
 import json
-from collections.abc import AsyncIterator
+import time
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -18,7 +19,7 @@ from insula.domain.manifests import Manifest
 from insula.gateway import forwarding
 from insula.gateway.admission import PassThrough
 from insula.gateway.records import Records
-from insula.gateway.remembering import Remembered
+from insula.gateway.remembering import ANSWERS_KEPT, Remembered
 from insula.gateway.server import Gateway
 from insula.gateway.tenants import WatchedDirectory
 from insula.services import logs
@@ -91,6 +92,8 @@ class FakeOllama:
             status=self.status, headers={"Content-Type": self.content_type, "X-Own": "yes", "Keep-Alive": "timeout=5"}
         )
         await response.prepare(request)
+        if request.method == "HEAD":
+            return response
         try:
             for number, chunk in enumerate(self.chunks):
                 if self.gate is not None and number == len(self.chunks) - 1:
@@ -149,7 +152,13 @@ async def serving(application: web.Application) -> AsyncIterator[int]:
 
 
 @asynccontextmanager
-async def a_house(ollama: FakeOllama | None = None, *, synced: bool = True) -> AsyncIterator[House]:
+async def a_house(
+    ollama: FakeOllama | None = None,
+    *,
+    synced: bool = True,
+    clock: Callable[[], float] = time.monotonic,
+    answers_kept: int = ANSWERS_KEPT,
+) -> AsyncIterator[House]:
     ollama = ollama or FakeOllama()
     signing, directory, lines, registry = SigningKeys.generate(), WatchedDirectory(), io.StringIO(), CollectorRegistry()
     logs.configure(json=True, stream=lines)
@@ -166,7 +175,7 @@ async def a_house(ollama: FakeOllama | None = None, *, synced: bool = True) -> A
             directory=directory,
             admission=PassThrough(),
             session=session,
-            remembered=Remembered(session, asyncio.get_running_loop().time),
+            remembered=Remembered(session, clock, kept=answers_kept),
             records=Records(structlog.get_logger("test"), registry),
         )
         async with serving(door.application()) as port:

@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from insula.gateway import paths
+from insula.gateway.remembering import ANSWER_TTL_S
 
 
 @pytest.mark.parametrize(
@@ -109,3 +110,36 @@ async def test_a_pull_of_another_model_is_refused_and_says_who_sets_models() -> 
 async def test_a_pull_that_names_no_model_is_a_bad_request(body: bytes) -> None:
     async with a_house() as house, house.ask("POST", "/api/pull", data=body) as response:
         assert response.status == 400
+
+
+async def test_a_head_request_that_is_forwarded_gets_no_body_either() -> None:
+    async with a_house() as house, house.ask("HEAD", "/") as response:
+        assert response.status == 200
+        assert await response.read() == b""
+
+
+async def test_a_model_that_has_just_come_is_found_although_the_list_is_remembered() -> None:
+    now = 0.0
+    ollama = FakeOllama(models=())
+    async with a_house(ollama, clock=lambda: now) as house:
+        assert (await pull(house, model="gemma3:270m"))[0] == 403
+        ollama.models = ("gemma3:270m",)
+        now = ANSWER_TTL_S + 1
+        assert (await pull(house, model="gemma3:270m"))[0] == 200
+
+
+async def test_an_answer_that_is_not_good_is_not_remembered() -> None:
+    ollama = FakeOllama(status=500, chunks=[b"{}"])
+    async with a_house(ollama) as house:
+        for _ in range(2):
+            async with house.ask("GET", "/api/ps") as response:
+                assert response.status == 500
+        assert len(house.ollama.asked) == 2
+
+
+async def test_the_memory_of_answers_is_bounded() -> None:
+    async with a_house(answers_kept=1) as house:
+        for path in ("/api/tags", "/api/version", "/api/tags"):
+            async with house.ask("GET", path) as response:
+                await response.read()
+        assert len(house.ollama.asked) == 3
