@@ -72,7 +72,7 @@ def take(layout: Layout) -> Snapshot:
     """Take a picture of the machine as the given sandbox may change it.
 
     Of processes only those are seen that belong to the sandbox: the machine's other programs come and go. What a
-    neighbouring sandbox does is left out.
+    neighbouring sandbox does is left out, and so is the build cache, which stays on purpose.
     """
     seen = {
         "processes": _processes(layout),
@@ -85,7 +85,7 @@ def take(layout: Layout) -> Snapshot:
         "settings": _settings(),
         "files": _files(),
     }
-    foreign = [name for neighbour in layout.neighbours() for name in _names(neighbour)]
+    foreign = [str(layout.cache), *(name for neighbour in layout.neighbours() for name in _names(neighbour))]
     return Snapshot({area: frozenset(_without(facts, foreign)) for area, facts in seen.items()})
 
 
