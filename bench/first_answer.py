@@ -85,7 +85,7 @@ async def _measure(runs: int, model: str, address: str, release: str) -> tuple[l
                 done.append(await _one(client, f"bench-{number}", model, address))
                 print(json.dumps(asdict(done[-1]), ensure_ascii=False), flush=True)
             ours = {
-                component: list((await memory.rss_mib(client, release, f"insula-{component}")).values())
+                component: list((await memory.resident_mib(client, release, f"insula-{component}")).values())
                 for component in ("operator", "gateway")
             }
         finally:
@@ -103,7 +103,7 @@ async def _one(client: Client, tenant: str, model: str, address: str) -> Run:
             await _follow(client, run, began)
         await _ask(client, run, began, address)
         await asyncio.sleep(REST_S)
-        run.rest_mib = sum((await memory.rss_mib(client, names.namespace(tenant))).values())
+        run.rest_mib = sum((await memory.working_set_mib(client, names.namespace(tenant))).values())
         run.bare_start_s = await bare_start.measure(client, tenant)
     finally:
         await _delete(client, tenant)
