@@ -14,11 +14,13 @@ readonly COMMANDS=(
   gcc=gcc g++=g++                                      # Ollama's C++ parts, the pause program
   ip=iproute2 nsenter=util-linux mount=mount           # nodes are namespaces
   runc=runc modprobe=kmod pgrep=procps                 # containers on them
-  mmdebstrap=mmdebstrap                                # root file systems of images
+  hostname=hostname nft=nftables                       # and what looks after them
+  mmdebstrap=mmdebstrap buildah=buildah                # root file systems, images
   curl=curl chromium=chromium certutil=libnss3-tools   # the tests that use a browser
 )
 # file=package: for what brings no command.
 readonly FILES=(
+  /usr/include/stdio.h=libc6-dev
   /usr/include/nlohmann/json.hpp=nlohmann-json3-dev
   /usr/include/stb/stb_image.h=libstb-dev
   /usr/share/keyrings/debian-archive-keyring.gpg=debian-archive-keyring

@@ -107,7 +107,7 @@ def _tell(error: InsulaError, *, debug: bool) -> int:
 
 
 def _complain(text: str) -> None:
-    print(f"insula: {text}", file=sys.stderr)
+    print("insula:", " ".join(text.split()), file=sys.stderr)  # one line, whatever other programs said
 
 
 def _help() -> str:

@@ -1,5 +1,6 @@
 """How commands print: tables for people, JSON and YAML for programs."""
 
+import io
 import json
 from collections.abc import Sequence
 from enum import StrEnum
@@ -9,6 +10,8 @@ import typer
 import yaml
 from rich.console import Console
 from rich.table import Table
+
+from insula.domain.manifests import Manifest
 
 WIDE: Final = 400  # columns where no terminal bounds the line
 
@@ -28,6 +31,12 @@ Output = Annotated[Format, typer.Option("--output", "-o", help="What to print: a
 def note(text: str) -> None:
     """Tell a person something that is no result: it goes to stderr, so that a pipe stays clean."""
     typer.echo(text, err=True)
+
+
+def readable(manifest: Manifest) -> Manifest:
+    """Return a Kubernetes object without the bookkeeping of who set which field."""
+    metadata = {key: value for key, value in manifest["metadata"].items() if key != "managedFields"}
+    return {**manifest, "metadata": metadata}
 
 
 def emit(value: Any, form: Format) -> None:
@@ -61,6 +70,9 @@ def facts(rows: Sequence[tuple[str, str]]) -> Table:
 def show(table: Table) -> None:
     """Print a table; a pipe gets it without colours and without being folded at 80 columns."""
     console = Console(highlight=False, markup=False)
-    if not console.is_terminal:
-        console = Console(highlight=False, markup=False, width=WIDE)
-    console.print(table)
+    if console.is_terminal:
+        console.print(table)
+        return
+    text = io.StringIO()
+    Console(file=text, highlight=False, markup=False, width=WIDE).print(table)
+    typer.echo("\n".join(line.rstrip() for line in text.getvalue().splitlines()))

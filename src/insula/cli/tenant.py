@@ -60,7 +60,7 @@ def list_(form: Output = Format.TABLE) -> None:
     """List all tenants."""
     found = run(tenancy.look_at_all)
     if form is not Format.TABLE:
-        output.emit(found, form)
+        output.emit([output.readable(each) for each in found], form)
         return
     now = datetime.now(UTC)
     output.show(output.grid(views.LIST_HEADINGS, [views.list_row(tenancy.view(each), now) for each in found]))
@@ -185,7 +185,7 @@ async def _delete(cluster: Cluster, name: str, *, purge: bool, destroys: bool, t
 
 def _print_tenant(manifest: Manifest, form: Format) -> None:
     if form is not Format.TABLE:
-        output.emit(manifest, form)
+        output.emit(output.readable(manifest), form)
         return
     tenant = tenancy.view(manifest)
     output.show(output.facts(views.facts(tenant)))

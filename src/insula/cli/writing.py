@@ -1,13 +1,15 @@
 """Make the Tenant object that `insula tenant create` sends, from a file, from options, or from both."""
 
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import yaml
 
+from insula.contract.fields import LABEL_PATTERN
 from insula.contract.resolve import parse_spec
-from insula.contract.tenants import TenantSpec
+from insula.contract.tenants import TENANT_NAME_MAX, TenantSpec
 from insula.domain import names
 from insula.domain.errors import InvalidSpecError, NotFoundError, UsageError, cap
 from insula.domain.manifests import Manifest
@@ -65,9 +67,18 @@ def tenant(
         spec["access"] = {**spec.get("access", {}), "host": host}
     if not (name or named):
         raise UsageError("the tenant has no name", remedy="`insula tenant create NAME --owner EMAIL`")
+    _check_name(name or named)
     if "owner" not in spec:
         raise UsageError("the tenant has no owner", remedy="add `--owner EMAIL`")
     metadata = {**(base or {}).get("metadata", {}), "name": name or named}
     manifest = {"apiVersion": names.API_VERSION, "kind": "Tenant", "metadata": metadata, "spec": spec}
     parse_spec(TenantSpec, manifest)
     return manifest
+
+
+def _check_name(name: str) -> None:
+    if not re.fullmatch(LABEL_PATTERN, name) or len(name) > TENANT_NAME_MAX:
+        raise InvalidSpecError(
+            f"{name!r} cannot be a tenant's name",
+            remedy=f"take at most {TENANT_NAME_MAX} lower-case letters, digits and hyphens, and no hyphen at its ends",
+        )

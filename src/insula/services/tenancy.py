@@ -133,8 +133,15 @@ async def look(cluster: Cluster, name: str) -> Manifest:
 
 
 async def look_at_all(cluster: Cluster) -> list[Manifest]:
-    """Return all Tenant objects by name."""
-    found = await cluster.list(names.API_VERSION, "Tenant")
+    """Return all Tenant objects by name.
+
+    Raises:
+        NotFoundError: The cluster has no Insula.
+    """
+    try:
+        found = await cluster.list(names.API_VERSION, "Tenant")
+    except NotFoundError as error:
+        raise _no_insula() from error
     return sorted(found, key=lambda each: str(each["metadata"]["name"]))
 
 
@@ -143,14 +150,21 @@ async def create(cluster: Cluster, manifest: Manifest) -> Manifest:
 
     Raises:
         ConflictError: A tenant of this name exists.
+        NotFoundError: The cluster has no Insula.
     """
     name = manifest["metadata"]["name"]
     try:
         return await cluster.create(manifest)
+    except NotFoundError as error:
+        raise _no_insula() from error
     except ConflictError as error:
         raise ConflictError(
             f"a tenant {name!r} exists already", remedy=f"`insula tenant show {name}` shows it; choose another name"
         ) from error
+
+
+def _no_insula() -> NotFoundError:
+    return NotFoundError("this cluster knows no Tenants: Insula is not installed", remedy="`insula doctor` says more")
 
 
 async def suspend(cluster: Cluster, name: str, *, suspended: bool) -> Manifest:

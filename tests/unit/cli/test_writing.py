@@ -55,6 +55,12 @@ def test_a_broken_spec_is_refused_before_it_is_sent() -> None:
         writing.tenant("alice", owner="nobody")
 
 
+@pytest.mark.parametrize("name", ["Al_ice", "a.b", "-a", "a" * 57])
+def test_a_name_that_no_namespace_can_bear_is_refused_before_it_is_sent(name: str) -> None:
+    with pytest.raises(InvalidSpecError, match="cannot be a tenant's name"):
+        writing.tenant(name, owner="alice@example.com")
+
+
 def test_a_missing_file_is_not_found(tmp_path: Path) -> None:
     with pytest.raises(NotFoundError, match=r"none\.yaml"):
         writing.read(tmp_path / "none.yaml")
