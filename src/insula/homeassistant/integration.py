@@ -47,7 +47,7 @@ async def ensure_entry(home: HomeAssistant, url: str, timeout_s: float) -> str:
     if step["type"] == "create_entry":
         entry_id = str(step["result"]["entry_id"])
     elif step["type"] == "abort" and step.get("reason") == "already_configured":
-        entry_id = _newest_of_ours(await _entries(home))
+        entry_id = _find_ours(await _entries(home), url)
     else:
         if step["type"] == "form":
             await home.call("DELETE", f"{FLOWS}/{flow['flow_id']}")
@@ -120,12 +120,18 @@ async def _entries(home: HomeAssistant) -> list[dict[str, Any]]:
     return entries
 
 
-def _newest_of_ours(entries: list[dict[str, Any]]) -> str:
-    """Return the entry that we made last; an interrupted run may have left it without its title."""
-    named = [entry for entry in entries if entry["title"] == ENTRY_TITLE] or entries
-    if not named:
+def _find_ours(entries: list[dict[str, Any]], url: str) -> str:
+    """Return the entry that speaks to `url`: Home Assistant says that there is one, but not which.
+
+    A run that was interrupted left it with the URL as its title; else it is the one that we titled last.
+    """
+    for title in (url, ENTRY_TITLE):
+        if found := [entry for entry in entries if entry["title"] == title]:
+            return str(max(found, key=lambda entry: entry.get("created_at", 0))["entry_id"])
+    if not entries:
         raise NotFoundError("Home Assistant says that Ollama is set up, but lists no entry of it")
-    return str(max(named, key=lambda entry: entry.get("created_at", 0))["entry_id"])
+    # The resident gave it another title.
+    return str(max(entries, key=lambda entry: entry.get("created_at", 0))["entry_id"])
 
 
 async def _make_only_one(home: HomeAssistant, entry_id: str) -> None:
