@@ -4,7 +4,7 @@ import asyncio
 import json
 import string
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib import resources
 from pathlib import Path
 from typing import Any, Final
@@ -28,10 +28,12 @@ class Cluster:
 
     Attributes:
         binaries: Directory with kubectl and helm.
+        tags: Tags of Insula's own images, by their last name.
     """
 
     layout: Layout
     binaries: Path
+    tags: Mapping[str, str] = field(default_factory=dict)
 
     def kubectl(self, *words: str, stdin: str | None = None, timeout_s: float = 60) -> str:
         """Run kubectl as the cluster's administrator and return its output.
@@ -77,7 +79,8 @@ class Cluster:
     def text(self, addon: str) -> str:
         """Return an add-on's file with this sandbox's own values in it."""
         template = (resources.files("insula.sandbox") / "addons" / addon).read_text()
-        return string.Template(template).substitute(substitutions(self.layout))
+        tags = {f"{name.replace('-', '_')}_tag": tag for name, tag in self.tags.items()}
+        return string.Template(template).substitute(substitutions(self.layout), **tags)
 
 
 def substitutions(layout: Layout) -> Mapping[str, str]:
@@ -138,6 +141,13 @@ async def install_registry(cluster: Cluster) -> None:
     """Install the registry of models."""
     await asyncio.to_thread(cluster.apply, "registry.yaml")
     await asyncio.to_thread(cluster.rolled_out, "insula-registry", "deployment/registry")
+
+
+async def install_insula(cluster: Cluster, chart: Path) -> None:
+    """Install Insula from its chart and wait until operator and gateway run."""
+    await asyncio.to_thread(cluster.install, RELEASE, chart, RELEASE_NAMESPACE, "insula-values.yaml")
+    workloads = ("deployment/insula-operator", "deployment/insula-gateway")
+    await asyncio.to_thread(cluster.rolled_out, RELEASE_NAMESPACE, *workloads)
 
 
 async def _until_applied(cluster: Cluster, addon: str, *, attempts: int = 60) -> None:

@@ -22,6 +22,8 @@ def images(layout: Layout, node: str) -> Mapping[str, str]:
 def import_archive(layout: Layout, node: str, archive: Path) -> None:
     """Import an image archive into the node; its images are pinned, so that the kubelet never deletes them.
 
+    Layers are kept unpacked only: the archive stays in the cache, and half the disk is saved.
+
     Raises:
         UnavailableError: The node does not run.
         CommandError: The archive is not whole or the disk is full.
@@ -30,7 +32,7 @@ def import_archive(layout: Layout, node: str, archive: Path) -> None:
         run_in_node(
             layout,
             node,
-            [*CTR, "images", "import", "--label", PIN_LABEL, "-"],
+            [*CTR, "images", "import", "--local", "--discard-unpacked-layers", "--label", PIN_LABEL, "-"],
             timeout_s=IMPORT_TIMEOUT_S,
             stdin=content,
         )
@@ -42,7 +44,8 @@ def import_missing(layout: Layout, node: str, archives: Mapping[Path, tuple[Sequ
     Args:
         layout: The sandbox.
         node: The node's name.
-        archives: Archive → the image names in it, and the digest that they have.
+        archives: Archive → the image names in it, and the digest that they have; an empty digest where the names
+            themselves change with the content.
 
     Returns:
         The archives that were imported.
@@ -50,7 +53,7 @@ def import_missing(layout: Layout, node: str, archives: Mapping[Path, tuple[Sequ
     present = images(layout, node)
     imported = []
     for archive, (names, digest) in archives.items():
-        if any(present.get(name) != digest for name in names):
+        if any(name not in present or (digest and present[name] != digest) for name in names):
             import_archive(layout, node, archive)
             imported.append(archive)
     return imported

@@ -75,7 +75,8 @@ def make_base(output: Path, *, packages: Sequence[str], storage: Path, mirror: s
         rootfs = Path(scratch) / "rootfs.tar"
         command = ["mmdebstrap", "--variant=minbase", "--components=main", f"--include={','.join(packages)}"]
         command += [f"--dpkgopt=path-exclude={pattern}" for pattern in LEFT_OUT]
-        command += [SUITE, str(rootfs)]
+        # mmdebstrap leaves this machine's name server and name behind.
+        command += ['--customize-hook=rm --force "$1/etc/resolv.conf" "$1/etc/hostname"', SUITE, str(rootfs)]
         _run([*command, mirror or read_mirror(Path("/etc/apt"))])
         import_rootfs(rootfs, image, buildah)
     _push(buildah, image, output)

@@ -11,5 +11,6 @@ LOCAL_PATH: Final = "v0.0.30"
 REGISTRY: Final = "v3.1.2"
 TRAEFIK: Final = "3.7.15"
 PAUSE: Final = "1"
+KUBEADM_PAUSE: Final = "3.10.2"  # the tag that kubeadm looks for before it begins
 HOME_ASSISTANT: Final = "2026.2.3"  # the newest for the Python of Debian 13
 OLLAMA: Final = "0.17.4"

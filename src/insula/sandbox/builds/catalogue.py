@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Final
 
 from insula.sandbox import archives, versions
-from insula.sandbox.builds import charts, images
+from insula.sandbox.builds import charts, images, product
 from insula.sandbox.builds.debian import Rootfs
 from insula.sandbox.builds.go import GoBuild, GoSource
 from insula.sandbox.builds.recipes import Recipe, Results
@@ -74,12 +74,12 @@ cilium_source = GoSource(
         "plugins/cilium-cni/install-plugin.sh",
         "plugins/cilium-cni/cni-uninstall.sh",
     ),
-).recipe(after=cilium)
+).recipe(cilium)
 cert_manager_source = GoSource(
     "cert-manager",
     f"github.com/cert-manager/cert-manager@{versions.CERT_MANAGER}",
     ("deploy/charts/cert-manager", "deploy/crds"),
-).recipe(after=cert_manager)
+).recipe(cert_manager)
 
 cert_manager_chart = charts.cert_manager(cert_manager_source, versions.CERT_MANAGER)
 
@@ -148,16 +148,27 @@ def _single(name: str, tag: str, build: Recipe, program: str, user: str = "") ->
     ).recipe()
 
 
-cluster_images: Final[tuple[Recipe, ...]] = (
-    _single("pause", versions.PAUSE, pause, "pause", user="65535:65535"),
+# What the cluster cannot begin without, and what may arrive while it begins.
+control_plane_images: Final[tuple[Recipe, ...]] = (
+    images.Image(
+        names=(f"pause:{versions.PAUSE}", f"pause:{versions.KUBEADM_PAUSE}"),
+        contents=images.programs(pause.name, "pause"),
+        describe="pause",
+        needs=(pause,),
+        entrypoint=("/usr/local/bin/pause",),
+        user="65535:65535",
+    ).recipe(),
     _single("etcd", versions.ETCD, etcd, "etcd"),
-    _single("coredns", versions.COREDNS, coredns, "coredns"),
     images.Image(
         names=tuple(f"{name}:{versions.KUBERNETES}" for name in KUBERNETES_PROGRAMS[3:6]),
         contents=images.programs(kubernetes.name, "kubernetes", *KUBERNETES_PROGRAMS),
         describe="all programs",
         needs=(kubernetes,),
     ).recipe(),
+)
+
+other_images: Final[tuple[Recipe, ...]] = (
+    _single("coredns", versions.COREDNS, coredns, "coredns"),
     images.Image(
         names=(f"kube-proxy:{versions.KUBERNETES}",),
         contents=images.programs(kubernetes.name, "kubernetes", *KUBERNETES_PROGRAMS),
@@ -204,6 +215,9 @@ cluster_tools: Final[tuple[Recipe, ...]] = (
 )
 
 
+tool_names: Final = (kubernetes.name, containerd.name, helm.name)
+
+
 def everything() -> Sequence[Recipe]:
     """Return every recipe that a complete sandbox needs."""
-    return (*cluster_tools, *cluster_images)
+    return (*cluster_tools, *control_plane_images, *other_images, *product.product_images, product.model)

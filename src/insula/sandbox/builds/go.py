@@ -135,14 +135,15 @@ class GoSource:
     module: str
     paths: tuple[str, ...]
 
-    def recipe(self, after: Recipe) -> Recipe:
+    def recipe(self, *after: Recipe) -> Recipe:
         """Return the recipe; its result holds each path under its own relative name."""
-        return Recipe(
-            name=f"source/{self.owner}", inputs=(self.module, *self.paths), make=self._make, needs=(after,), weight_s=2
-        )
+        inputs = (*file_contents(MODULES / self.owner), self.module, *self.paths)
+        toolchain = (GO_WHEEL.recipe(),) if system_go() is None else ()
+        needs = (*toolchain, *after)
+        return Recipe(name=f"source/{self.owner}", inputs=inputs, make=self._make, needs=needs, weight_s=2)
 
-    async def _make(self, workshop: Workshop, _needs: Results, draft: Path) -> None:
-        env = go_environment(workshop, {})
+    async def _make(self, workshop: Workshop, needs: Results, draft: Path) -> None:
+        env = go_environment(workshop, needs)
         await workshop.run(["go", "mod", "download", self.module.partition("@")[0]], cwd=MODULES / self.owner, env=env)
         root = module_cache(workshop) / self.module
         for path in self.paths:

@@ -66,9 +66,10 @@ def write_names(result: Path, names: Sequence[str], digest: str) -> None:
     (result / NAMES).write_text(json.dumps({"names": list(names), "digest": digest}))
 
 
-def names_of(result: Path) -> tuple[str, ...]:
-    """Return the full names of the images in a result."""
-    return tuple(json.loads((result / NAMES).read_text())["names"])
+def described(result: Path) -> tuple[tuple[str, ...], str]:
+    """Return the full names of the images in a result, and the digest they have in common."""
+    content = json.loads((result / NAMES).read_text())
+    return tuple(content["names"]), content["digest"]
 
 
 def programs(build: str, *names: str, into: str = "usr/local/bin") -> Contents:

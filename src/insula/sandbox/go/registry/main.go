@@ -22,9 +22,9 @@ import (
 const config = `version: 0.1
 log: {level: warn}
 storage:
-  filesystem: {rootdirectory: %s}
+  filesystem: {rootdirectory: %q}
   delete: {enabled: true}
-http: {addr: %s, relativeurls: true}
+http: {addr: %q, relativeurls: true}
 `
 
 func redirectBlobs(next http.Handler, blobHost string) http.Handler {

@@ -1,0 +1,1 @@
+"""The sandbox: a real Kubernetes on one bare Linux machine, its nodes being namespaces."""

@@ -1,0 +1,104 @@
+"""From a bare machine to a running platform, step by step; every step looks first and does only what is missing."""
+
+import asyncio
+import os
+import shutil
+import time
+from collections.abc import Awaitable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final, TypeVar
+
+from insula.sandbox import cluster as clusters
+from insula.sandbox import containerd, kubeadm, nodes, package_index
+from insula.sandbox.builds import catalogue, images, product
+from insula.sandbox.builds.graph import Graph
+from insula.sandbox.builds.recipes import Recipe, Results
+from insula.sandbox.builds.store import Store
+from insula.sandbox.cluster import Cluster
+from insula.sandbox.layout import NODE_NAMES, Layout
+from insula.sandbox.progress import Progress
+
+T = TypeVar("T")
+
+FIRST: Final = NODE_NAMES[0]
+IMPORTS_AT_ONCE: Final = 2
+
+
+@dataclass
+class Installation:
+    """One run of `up`. `seconds` tells how long each stage took."""
+
+    layout: Layout
+    progress: Progress
+    seconds: dict[str, float] = field(default_factory=dict)
+
+    async def up(self) -> Cluster:
+        """Bring the sandbox up, from whatever state it is in.
+
+        Raises:
+            InsulaError: A step failed; its message says which and what to do.
+        """
+        results = await self._staged("builds", self.build())
+        binaries = link_binaries(self.layout, results)
+        cluster = Cluster(self.layout, binaries, tags={name: recipe.key for name, recipe in product.tagged.items()})
+        await self._staged("node", asyncio.to_thread(nodes.start_node, self.layout, FIRST, binaries))
+        package_index.start(self.layout)
+        await self._staged("images", self._import(results, catalogue.control_plane_images))
+        await self._staged("more images", self._import(results, (*catalogue.other_images, *product.product_images)))
+        await self._staged("control plane", asyncio.to_thread(kubeadm.init, self.layout, FIRST))
+        await self._staged("add-ons", self._install(cluster, results))
+        return cluster
+
+    async def build(self) -> Results:
+        """Build what the cache lacks."""
+        return await Graph(Store(self.layout.cache), self.progress).run(tuple(catalogue.everything()))
+
+    async def _import(self, results: Results, recipes: Sequence[Recipe]) -> None:
+        """Import images that the node lacks, two archives at once."""
+        wanted = [results[recipe.name] for recipe in recipes]
+        archives = {result / images.ARCHIVE: images.described(result) for result in wanted}
+        halves = (dict(list(archives.items())[start::IMPORTS_AT_ONCE]) for start in range(IMPORTS_AT_ONCE))
+        async with asyncio.TaskGroup() as group:
+            for half in halves:
+                group.create_task(asyncio.to_thread(containerd.import_missing, self.layout, FIRST, half))
+
+    async def _install(self, cluster: Cluster, results: Results) -> None:
+        """Install all add-ons at once: each waits for what it needs by itself."""
+        cilium = results[catalogue.cilium_source.name] / "install/kubernetes/cilium"
+        certificates = results[catalogue.cert_manager_chart.name]
+        steps = {
+            "pod network": clusters.install_network(cluster, cilium),
+            "storage": clusters.install_storage(cluster),
+            "ingress": clusters.install_ingress(cluster),
+            "certificates": clusters.install_certificates(cluster, certificates),
+            "registry": clusters.install_registry(cluster),
+            "insula": clusters.install_insula(cluster, product.REPOSITORY / "charts" / "insula"),
+        }
+        async with asyncio.TaskGroup() as group:
+            for name, step in steps.items():
+                group.create_task(self._staged(name, step))
+
+    async def _staged(self, name: str, work: Awaitable[T]) -> T:
+        began = time.monotonic()
+        with self.progress.step(name):
+            result = await work
+        self.seconds[name] = time.monotonic() - began
+        return result
+
+
+def link_binaries(layout: Layout, results: Results) -> Path:
+    """Lay links to all programs of a node into one directory and return it."""
+    directory = layout.state / "bin"
+    directory.mkdir(parents=True, exist_ok=True)
+    wanted = {path.name: path for name in catalogue.tool_names for path in sorted((results[name] / "bin").iterdir())}
+    runc = shutil.which("runc")
+    if runc:
+        wanted["runc"] = Path(runc)
+    for name, target in wanted.items():
+        link = directory / name
+        if not link.is_symlink() or link.readlink() != target:
+            fresh = directory / f".{name}.{os.getpid()}"
+            fresh.symlink_to(target)
+            fresh.replace(link)
+    return directory
