@@ -41,9 +41,10 @@ def report(
     if deployment is None:
         return Workload(False, Reason.MAKING, f"{title} is being made")
     pods = reading.pods(objects, name)
-    staying = [pod for pod in pods if not reading.is_leaving(pod) and not _is_over(pod)]
+    present = [pod for pod in pods if not _is_over(pod)]
+    staying = [pod for pod in present if not reading.is_leaving(pod)]
     if not staying:
-        return _without_pod(deployment, pods, title)
+        return _without_pod(deployment, present, title)
     pod = staying[-1]
     trouble = pod_trouble(pod, title)
     if trouble is not None:
