@@ -53,7 +53,7 @@ class ApiServer:
         self._processes: dict[str, subprocess.Popen[bytes]] = {}
         self._logs: list[IO[bytes]] = []
         self._authority = Authority()
-        self._ports = {name: _free_port() for name in ("etcd", "peers", "api")}
+        self._ports = {name: free_port() for name in ("etcd", "peers", "api")}
         self.audit_log = directory / "audit.log"
         self._write_files()
 
@@ -186,7 +186,7 @@ class ApiServer:
         ]
 
 
-def _free_port() -> int:
+def free_port() -> int:
     with socket.socket() as probe:
         probe.bind((ADDRESS, 0))
         port: int = probe.getsockname()[1]
