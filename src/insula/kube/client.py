@@ -18,7 +18,10 @@ from insula.kube.config import Access
 from insula.kube.kinds import Kind
 from insula.kube.requests import Request
 
-REQUEST_TIMEOUT_S: Final = 15.0  # the longest that one attempt may take; an apply takes about 10 ms
+# The longest that one attempt may take. An apply takes about 10 ms; a write must end while the Lease that allowed it
+# still keeps others away (see `leases.Timing`), a list of many objects takes its time.
+WRITE_TIMEOUT_S: Final = 6.0
+READ_TIMEOUT_S: Final = 20.0
 MAX_ATTEMPTS: Final = 4
 MAX_CONNECTIONS: Final = 64  # HTTP/1.1: one request a connection at a time
 
@@ -186,12 +189,13 @@ class Client:
             yield response.content.iter_any()
 
     async def _attempt(self, request: Request) -> tuple[int, Mapping[str, str], bytes]:
+        timeout_s = WRITE_TIMEOUT_S if request.writes else READ_TIMEOUT_S
         try:
-            async with asyncio.timeout(REQUEST_TIMEOUT_S), self._exchange(request) as response:
+            async with asyncio.timeout(timeout_s), self._exchange(request) as response:
                 return response.status, response.headers, await response.read()
         except TimeoutError as error:
             raise UnavailableError(
-                f"{request.verb} {request.path}: no answer within {REQUEST_TIMEOUT_S:.0f} s",
+                f"{request.verb} {request.path}: no answer within {timeout_s:.0f} s",
                 remedy=f"check the API server at {self.access.server}",
             ) from error
 

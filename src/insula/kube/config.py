@@ -12,6 +12,7 @@ from typing import Any, Final
 import yaml
 
 from insula.domain.errors import InvalidSpecError, NotFoundError
+from insula.kube import logins
 
 IN_CLUSTER_DIRECTORY: Final = Path("/var/run/secrets/kubernetes.io/serviceaccount")
 SANDBOX_KUBECONFIG: Final = Path("/var/lib/insula/sandbox/kubeconfig")
@@ -109,6 +110,7 @@ def from_kubeconfig(path: Path, *, context: str = "") -> Access:
     Raises:
         NotFoundError: The file does not exist.
         InvalidSpecError: It names no such context, or asks for a login that Insula does not speak.
+        UnavailableError: The program that logs in failed.
     """
     try:
         document = yaml.safe_load(path.read_text(encoding="utf-8"))
@@ -122,12 +124,14 @@ def from_kubeconfig(path: Path, *, context: str = "") -> Access:
     chosen = _named(document, path, "contexts", "context", name)
     cluster = _named(document, path, "clusters", "cluster", str(chosen.get("cluster", "")))
     user = _named(document, path, "users", "user", str(chosen.get("user", ""))) if chosen.get("user") else {}
-    if "exec" in user or "auth-provider" in user:
+    if "auth-provider" in user:
         raise InvalidSpecError(
-            f"kubeconfig {path}: user “{chosen['user']}” logs in through a program, which Insula does not run",
-            remedy="use a context with a token or a client certificate",
+            f"kubeconfig {path}: user “{chosen['user']}” has an auth-provider, which Kubernetes gave up in 1.26",
+            remedy="let your cloud's tool write the kubeconfig anew",
         )
     base = path.parent
+    if "exec" in user:
+        user |= logins.log_in(user["exec"], base)
     return Access(
         server=str(cluster["server"]).rstrip("/"),
         ca_pem=_material(cluster, "certificate-authority", base),

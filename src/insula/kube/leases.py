@@ -73,7 +73,7 @@ class Elector:
     @property
     def leads(self) -> bool:
         """Say whether we hold the Lease beyond doubt."""
-        return self._renewed_at is not None and self._clock() - self._renewed_at < self._timing.renew_deadline_s
+        return self._rest_s() > 0
 
     def may_write(self) -> None:
         """Fence: return while we lead.
@@ -98,12 +98,27 @@ class Elector:
         Raises:
             LeaseLostError: We lost it.
         """
-        while self.leads:
+        try:
+            while True:
+                async with asyncio.timeout(self._rest_s()):
+                    await self._renew()
+        except TimeoutError:
+            deadline_s = self._timing.renew_deadline_s
+            raise LeaseLostError(f"the Lease {self._ref.name} could not be renewed for {deadline_s} s") from None
+
+    async def _renew(self) -> None:
+        """Return once the Lease is renewed."""
+        held = False
+        while not held:
             await asyncio.sleep(self._timing.retry_s)
-            if not await self._try() and self._holder() not in ("", self._identity):
+            held = await self._try()
+            if not held and self._holder() not in ("", self._identity):
                 self._renewed_at = None
                 raise LeaseLostError(f"{self._holder()} took the Lease {self._ref.name}")
-        raise LeaseLostError(f"the Lease {self._ref.name} could not be renewed for {self._timing.renew_deadline_s} s")
+
+    def _rest_s(self) -> float:
+        """Return for how many seconds we lead without another renewal."""
+        return self._renewed_at + self._timing.renew_deadline_s - self._clock() if self._renewed_at is not None else 0.0
 
     async def release(self) -> None:
         """Give the Lease up, so that the next one need not wait; the fence falls first."""

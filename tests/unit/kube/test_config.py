@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from insula.domain.errors import InvalidSpecError, NotFoundError
+from insula.domain.errors import InvalidSpecError, NotFoundError, UnavailableError
 from insula.kube import config
 
 CERTIFICATE = b"-----BEGIN CERTIFICATE-----"
@@ -58,11 +58,35 @@ def test_a_context_that_is_not_there_is_named(tmp_path: Path) -> None:
         config.from_kubeconfig(path, context="nowhere")
 
 
-def test_a_login_by_a_program_is_refused_with_a_remedy(tmp_path: Path) -> None:
-    path = a_kubeconfig(tmp_path / "config", {"exec": {"command": "cloud-login"}})
-    with pytest.raises(InvalidSpecError, match="program") as caught:
-        config.from_kubeconfig(path)
-    assert "token" in caught.value.remedy
+def a_program(directory: Path, script: str) -> dict[str, object]:
+    program = directory / "login"
+    program.write_text(f"#!/bin/sh\n{script}\n")
+    program.chmod(0o755)
+    return {"exec": {"command": "./login", "args": ["homes"], "env": [{"name": "REALM", "value": "blue"}]}}
+
+
+def test_a_program_logs_in_where_the_kubeconfig_says_so(tmp_path: Path) -> None:
+    user = a_program(tmp_path, """echo "{\\"status\\": {\\"token\\": \\"$1-$REALM\\"}}\"""")
+    assert config.from_kubeconfig(a_kubeconfig(tmp_path / "config", user)).bearer() == "homes-blue"
+
+
+def test_a_program_that_fails_is_quoted(tmp_path: Path) -> None:
+    user = a_program(tmp_path, "echo 'session expired' >&2; exit 1")
+    with pytest.raises(UnavailableError, match="session expired"):
+        config.from_kubeconfig(a_kubeconfig(tmp_path / "config", user))
+
+
+def test_a_program_that_prints_something_else_is_an_error(tmp_path: Path) -> None:
+    user = a_program(tmp_path, "echo hello")
+    with pytest.raises(UnavailableError, match="no credential"):
+        config.from_kubeconfig(a_kubeconfig(tmp_path / "config", user))
+
+
+def test_a_program_that_is_not_installed_is_named_with_its_hint(tmp_path: Path) -> None:
+    user: dict[str, object] = {"exec": {"command": "cloud-login-not-here", "installHint": "get it from the cloud"}}
+    with pytest.raises(InvalidSpecError, match="cloud-login-not-here") as caught:
+        config.from_kubeconfig(a_kubeconfig(tmp_path / "config", user))
+    assert caught.value.remedy == "get it from the cloud"
 
 
 def test_secrets_do_not_show(tmp_path: Path) -> None:
