@@ -29,7 +29,10 @@ class ConditionStatus(StrEnum):
 
 @dataclass(frozen=True)
 class Condition:
-    """One statement about a tenant. `reason` is stable CamelCase for machines; `message` a sentence that a person can act on."""
+    """One statement about a tenant.
+
+    `reason` is stable CamelCase for machines; `message` a sentence that a person can act on.
+    """
 
     type: ConditionType
     status: ConditionStatus

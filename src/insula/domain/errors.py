@@ -1,12 +1,12 @@
 """The errors that Insula raises: each says what is wrong, where, and what to do next.
 
-    InsulaError
-    ├── UsageError            what a person asked for cannot be done as written
-    │   ├── InvalidSpecError      a Tenant, Plan or values file breaks a rule
-    │   └── NotFoundError         the named thing does not exist
-    ├── ConflictError         someone else changed the object first
-    ├── UnavailableError      a system that we depend on did not answer, or not yet
-    └── RefusedError          a system that we depend on answered no
+InsulaError
+├── UsageError            what a person asked for cannot be done as written
+│   ├── InvalidSpecError      a Tenant, Plan or values file breaks a rule
+│   └── NotFoundError         the named thing does not exist
+├── ConflictError         someone else changed the object first
+├── UnavailableError      a system that we depend on did not answer, or not yet
+└── RefusedError          a system that we depend on answered no
 """
 
 from typing import Final

@@ -44,9 +44,9 @@ JOBS: Final = "insula-jobs"  # ServiceAccount of Jobs
 PULL: Final = "pull-models"  # Job
 PULL_COMPONENT: Final = "pull"  # what its pods are labelled
 CONVERSE: Final = "converse"  # Job: Ollama integration and default agent
-SECRET_PLATFORM_ACCOUNT: Final = "platform-account"  # keys: username, password
-SECRET_RESIDENT_ACCOUNT: Final = "resident-account"  # keys: username, password (the initial one)
-SECRET_GATEWAY_KEY: Final = "gateway-key"  # key: key
+SECRET_PLATFORM_ACCOUNT: Final = "platform-account"  # noqa: S105 (a name; keys: username, password)
+SECRET_RESIDENT_ACCOUNT: Final = "resident-account"  # noqa: S105 (a name; keys: username, password: the first)
+SECRET_GATEWAY_KEY: Final = "gateway-key"  # noqa: S105 (a name; key: key)
 
 HOME_ASSISTANT_PORT: Final = 8123
 OLLAMA_PORT: Final = 11434
