@@ -5,7 +5,6 @@ Run it as `python -m insula.cli.reference [--check] [ROOT]`; ROOT is the reposit
 
 import ast
 import importlib
-import importlib.util
 import inspect
 import re
 import sys
@@ -45,8 +44,6 @@ def _cli() -> Iterator[str]:
     yield "It works on the cluster of your kubeconfig: `KUBECONFIG`, else `~/.kube/config`, else the sandbox's own.\n"
     yield "`--debug` (or `INSULA_DEBUG=1`) shows where an error came from. Results go to stdout, all else to stderr.\n"
     for name, module in COMMANDS.items():
-        if importlib.util.find_spec(module) is None:  # a wheel may come without the sandbox
-            continue
         yield from _command(f"insula {name}", typer.main.get_command(importlib.import_module(module).app))
     yield "## insula version\n"
     yield "Print the version.\n"
