@@ -28,8 +28,8 @@ def a_wish(kind: SecretKind = SecretKind.RESIDENT_ACCOUNT, *, replace: bool = Fa
     return SecretWish(ref, kind, {}, {}, username, "id-alice", 1 if is_key else 0, replace=replace)
 
 
-def an_actor(cluster: FakeCluster, **arguments: DeletionBrake) -> Actor:
-    return Actor(cluster, lambda identity, generation: f"key-{identity}-{generation}", patience_s=(0, 0), **arguments)
+def an_actor(cluster: FakeCluster, brake: DeletionBrake | None = None) -> Actor:
+    return Actor(cluster, lambda identity, generation: f"key-{identity}-{generation}", patience_s=(0, 0), brake=brake)
 
 
 async def carry_out(cluster: FakeCluster, decision: Decision, observed: Observed | None = None) -> None:
