@@ -92,14 +92,16 @@ async def find_registry(cluster: Pods) -> str:
     Raises:
         NotFoundError: The cluster has no such registry.
     """
-    for pod in await cluster.list("v1", "Pod", namespace=REGISTRY_NAMESPACE, labels=REGISTRY_LABELS):
-        address = pod.get("status", {}).get("hostIP", "")
-        ports = [port for container in pod["spec"]["containers"] for port in container.get("ports", [])]
-        on_host = next((port["hostPort"] for port in ports if port.get("hostPort")), None)
-        if address and on_host:
-            return f"http://{address}:{on_host}"
+    pods = await cluster.list("v1", "Pod", namespace=REGISTRY_NAMESPACE, labels=REGISTRY_LABELS)
+    addresses = [address for pod in pods if (address := pod.get("status", {}).get("hostIP"))]
+    services = await cluster.list("v1", "Service", namespace=REGISTRY_NAMESPACE)
+    ports = [
+        port["nodePort"] for service in services for port in service["spec"].get("ports", []) if "nodePort" in port
+    ]
+    if addresses and ports:
+        return f"http://{addresses[0]}:{ports[0]}"
     raise NotFoundError(
-        f"no registry with a port on its node runs in namespace {REGISTRY_NAMESPACE}",
+        f"no registry with a port on the nodes runs in namespace {REGISTRY_NAMESPACE}",
         remedy="name your own with --registry URL",
     )
 

@@ -11,7 +11,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Final
 
-from insula.domain.errors import UnavailableError
+from insula.domain.errors import RefusedError, UnavailableError
 from insula.sandbox import journal
 
 ROOT: Final = Path("/sys/fs/cgroup")
@@ -77,11 +77,15 @@ def _v1_controllers(root: Path) -> Iterator[str]:
         yield from path.name.split(",")  # "cpu,cpuacct" is one hierarchy of two controllers
 
 
-def create(name: str, journal_path: Path) -> None:
-    """Make the subtree of a node in each hierarchy; harmless when it is there."""
-    groups = detect()
+def create(name: str, journal_path: Path, *, root: Path = ROOT) -> None:
+    """Make the subtree of a node in each hierarchy; harmless when it is there.
+
+    Raises:
+        RefusedError: The kernel does not hand the controllers down.
+    """
+    groups = detect(root)
     if groups.version is Version.V2:
-        _enable_v2(ROOT, journal_path)
+        _enable_v2(root, journal_path)
     for hierarchy in groups.hierarchies:
         top = hierarchy / name
         top.mkdir(exist_ok=True)
@@ -103,7 +107,13 @@ def _enable_v2(directory: Path, journal_path: Path | None) -> None:
     if missing and journal_path is not None:
         journal.note_controllers(journal_path, missing)
     for controller in missing:
-        (directory / "cgroup.subtree_control").write_text(f"+{controller}")
+        try:
+            (directory / "cgroup.subtree_control").write_text(f"+{controller}")
+        except OSError as error:
+            raise RefusedError(
+                f"the kernel does not hand the controller {controller} down from {directory} ({error.strerror})",
+                remedy="inside a container, start it with the machine's control group namespace (`--cgroupns=host`)",
+            ) from error
 
 
 def attach(name: str, pid: int) -> None:

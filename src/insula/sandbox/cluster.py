@@ -10,6 +10,8 @@ from pathlib import Path
 from typing import Any, Final
 
 from insula.domain.errors import UnavailableError
+from insula.ollama import adding, catalogue, registry
+from insula.ollama.names import ModelName
 from insula.sandbox import package_index, versions
 from insula.sandbox.commands import run
 from insula.sandbox.layout import NODE_NAMES, Layout
@@ -137,10 +139,16 @@ async def install_certificates(cluster: Cluster, chart: Path) -> None:
     await asyncio.to_thread(cluster.kubectl, *argv, timeout_s=READY_TIMEOUT_S + 10)
 
 
-async def install_registry(cluster: Cluster) -> None:
-    """Install the registry of models."""
+async def install_registry(cluster: Cluster, model: str, gguf: Path) -> None:
+    """Install the registry of models, with a first model in it."""
     await asyncio.to_thread(cluster.apply, "registry.yaml")
     await asyncio.to_thread(cluster.rolled_out, "insula-registry", "deployment/registry")
+    name = ModelName.parse(model)
+    url = f"http://{cluster.layout.node_address(NODE_NAMES[0])}:{REGISTRY_NODE_PORT}"
+    async with registry.open_registry(url) as opened:
+        present = await opened.list_models()
+    if name not in present:
+        await adding.push_model(url, model, gguf, catalogue.recipe_for(name))
 
 
 async def install_insula(cluster: Cluster, chart: Path) -> None:

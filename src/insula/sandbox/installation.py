@@ -72,7 +72,9 @@ class Installation:
             "storage": clusters.install_storage(cluster),
             "ingress": clusters.install_ingress(cluster),
             "certificates": clusters.install_certificates(cluster, certificates),
-            "registry": clusters.install_registry(cluster),
+            "registry": clusters.install_registry(
+                cluster, product.MODEL, results[product.model.name] / product.MODEL_FILE
+            ),
             "insula": clusters.install_insula(cluster, product.REPOSITORY / "charts" / "insula"),
         }
         async with asyncio.TaskGroup() as group:

@@ -14,6 +14,7 @@ place() {
     directory) mkdir -p "$target" ;;
     link) ln -sfn "$source" "$target" ;;
     copy) cp -L "$source" "$target" ;;
+    program) cp -L "$source" "$target" && chmod 755 "$target" ;; # a Python package may lose the mode
     bind | read-only | tree)
       if [ -d "$source" ]; then mkdir -p "$target"; elif [ ! -e "$target" ]; then : >"$target"; fi
       if [ "$kind" = tree ]; then mount --rbind "$source" "$target"; else mount --bind "$source" "$target"; fi

@@ -154,8 +154,8 @@ def _etc(paths: NodePaths) -> Iterator[Step]:
 
 
 def _programs(binaries: Path) -> Iterator[Step]:
-    yield Step("copy", "/opt/insula/node_init.sh", str(HERE / "node_init.sh"))
-    yield Step("copy", "/opt/insula/sbin/systemctl", str(HERE / "systemctl"))
+    yield Step("program", "/opt/insula/node_init.sh", str(HERE / "node_init.sh"))
+    yield Step("program", "/opt/insula/sbin/systemctl", str(HERE / "systemctl"))
     placed: set[Path] = set()  # one program may go by several names
     for name in (*PROGRAMS, *OPTIONAL_PROGRAMS):
         link = binaries / name

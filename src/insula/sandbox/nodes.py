@@ -44,7 +44,8 @@ def start_node(layout: Layout, node: str, binaries: Path) -> None:
     node_root.prepare(layout, node, binaries)
     cgroups.create(layout.host_name(node), layout.journal)
     pid = _spawn(layout, node)
-    cgroups.attach(layout.host_name(node), pid)
+    for holder in first_processes(layout, node):  # the waiting one, too: it shall outlive the session that started it
+        cgroups.attach(layout.host_name(node), holder)
     network.connect(layout, node, pid)
     _inside(pid, "wired").touch()
     _wait(lambda: _inside(pid, "booted").exists(), BOOT_TIMEOUT_S, layout, node, "did not boot")
