@@ -39,7 +39,7 @@ make_tenant() {
 }
 
 # The sandbox's own kubeconfig: the demo must not touch another cluster that this person is logged in to.
-[ "${CLUSTER:-sandbox}" = current ] || export KUBECONFIG="${INSULA_SANDBOX_STATE:-/var/lib/insula/sandbox}/kubeconfig"
+[ "${CLUSTER:-sandbox}" = current ] || { KUBECONFIG=$(insula sandbox kubeconfig); export KUBECONFIG; }
 
 stage "cluster" prepare_cluster
 stage "tenant $NAME" make_tenant

@@ -1,4 +1,5 @@
 import re
+import shlex
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -61,6 +62,41 @@ def test_every_link_leads_to_a_file_and_a_heading_that_exist(page: Path) -> None
         if not target.exists() or (anchor and anchor not in anchors(target)):
             broken.append(link)
     assert broken == []
+
+
+def shell_lines(page: Path) -> Iterator[str]:
+    for block in re.findall(r"^```sh\n(.*?)^```", page.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL):
+        yield from (line.partition(" #")[0].strip() for line in block.replace("\\\n", " ").splitlines())
+
+
+def section_of(words: list[str]) -> str:
+    """Return what the reference says about the longest command that the words begin with; "" for none."""
+    text = reference.pages()["docs/reference/cli.md"]
+    for length in range(min(3, len(words)), 1, -1):
+        heading = f"# {' '.join(words[:length])}\n"
+        if heading in text:
+            return text.partition(heading)[2].partition("\n##")[0]
+    return ""
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name_of)
+def test_every_command_in_a_document_exists_with_its_options(page: Path) -> None:
+    unknown = []
+    for line in shell_lines(page):
+        words = shlex.split(line)
+        if words[:1] == ["insula"]:
+            section = section_of(words)
+            options = [word.partition("=")[0] for word in words if word.startswith("--")]
+            unknown += [line] if not section or any(option not in section for option in options) else []
+    assert unknown == []
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name_of)
+def test_every_make_target_in_a_document_exists(page: Path) -> None:
+    targets = set(re.findall(r"^([a-z0-9-]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE))
+    named = {words[1] for words in map(shlex.split, shell_lines(page)) if words[:1] == ["make"]}
+    named |= set(re.findall(r"`make ([a-z0-9-]+)", page.read_text(encoding="utf-8")))
+    assert named - targets == set()
 
 
 def test_every_page_can_be_found_from_the_index() -> None:

@@ -13,6 +13,7 @@ from insula.cli import output, views, waiting, writing
 from insula.cli.cluster import Cluster, run
 from insula.cli.home import log_in
 from insula.cli.output import Format, Output
+from insula.domain.errors import UnavailableError
 from insula.domain.manifests import Manifest
 from insula.services import asking, tenancy
 
@@ -120,17 +121,18 @@ def open_(
 
 
 @app.command()
-def suspend(name: Name, wait: Wait = False, timeout: Timeout = DEFAULT_TIMEOUT_S) -> None:
+def suspend(name: Name, wait: Wait = False, timeout: Timeout = DEFAULT_TIMEOUT_S, form: Output = Format.TABLE) -> None:
     """Stop a tenant's pods; its data and its address stay."""
-    run(lambda cluster: _suspend(cluster, name, suspended=True, timeout_s=timeout if wait else None))
-    output.note(f"{name} is suspended; `insula tenant resume {name}` wakes the home")
+    changed = run(lambda cluster: _suspend(cluster, name, suspended=True, timeout_s=timeout if wait else None))
+    _tell(f"{name} is suspended; `insula tenant resume {name}` wakes the home", changed, form)
 
 
 @app.command()
-def resume(name: Name, wait: Wait = False, timeout: Timeout = DEFAULT_TIMEOUT_S) -> None:
+def resume(name: Name, wait: Wait = False, timeout: Timeout = DEFAULT_TIMEOUT_S, form: Output = Format.TABLE) -> None:
     """Start a suspended tenant again."""
-    run(lambda cluster: _suspend(cluster, name, suspended=False, timeout_s=timeout if wait else None))
-    output.note(f"{name} is awake" if wait else f"{name} is waking; `insula tenant wait {name}` shows how far it is")
+    changed = run(lambda cluster: _suspend(cluster, name, suspended=False, timeout_s=timeout if wait else None))
+    under_way = f"{name} is waking; `insula tenant wait {name}` shows how far it is"
+    _tell(f"{name} is awake" if wait else under_way, changed, form)
 
 
 @app.command()
@@ -143,6 +145,7 @@ def delete(
     ] = False,
     wait: Wait = False,
     timeout: Timeout = DEFAULT_TIMEOUT_S,
+    form: Output = Format.TABLE,
 ) -> None:
     """Delete a tenant. Its data stays unless its policy is Delete, or --purge is given."""
     destroys = run(lambda cluster: tenancy.will_destroy(cluster, name, purge=purge))
@@ -151,13 +154,16 @@ def delete(
         typer.confirm(f"Delete {name}?", abort=True, err=True)
     patience_s = timeout if wait else None
     run(lambda cluster: _delete(cluster, name, purge=purge, destroys=destroys, timeout_s=patience_s))
-    output.note(f"{name} is gone" if wait else f"{name} is going")
+    if form is Format.TABLE:
+        output.note(f"{name} is gone" if wait else f"{name} is going")
+    else:
+        output.emit({"tenant": name, "dataDestroyed": destroys, "gone": wait}, form)
 
 
 async def _await_readiness(cluster: Cluster, name: str, timeout_s: float) -> Manifest:
     await waiting.until(
         tenancy.follow(cluster, name),
-        lambda seen: seen.is_ready,
+        _is_ready,
         timeout_s=timeout_s,
         goal=f"{name} being ready",
         console=Console(stderr=True, highlight=False, markup=False),
@@ -165,15 +171,23 @@ async def _await_readiness(cluster: Cluster, name: str, timeout_s: float) -> Man
     return await tenancy.look(cluster, name)
 
 
-async def _suspend(cluster: Cluster, name: str, *, suspended: bool, timeout_s: float | None) -> None:
-    await tenancy.suspend(cluster, name, suspended=suspended)
+def _is_ready(seen: tenancy.TenantView) -> bool:
+    if seen.suspended:  # it would not become ready by waiting
+        raise UnavailableError(
+            f"{seen.name} is suspended", remedy=f"`insula tenant resume {seen.name} --wait` wakes it"
+        )
+    return seen.is_ready
+
+
+async def _suspend(cluster: Cluster, name: str, *, suspended: bool, timeout_s: float | None) -> Manifest:
+    changed = await tenancy.suspend(cluster, name, suspended=suspended)
     if timeout_s is None:
-        return
-    if suspended:
-        goal = f"{name} being suspended"
-        await waiting.until_gone(lambda: tenancy.running_pods(cluster, name), timeout_s=timeout_s, goal=goal)
-    else:
-        await _await_readiness(cluster, name, timeout_s)
+        return changed
+    if not suspended:
+        return await _await_readiness(cluster, name, timeout_s)
+    goal = f"{name} being suspended"
+    await waiting.until_gone(lambda: tenancy.running_pods(cluster, name), timeout_s=timeout_s, goal=goal)
+    return await tenancy.look(cluster, name)
 
 
 async def _delete(cluster: Cluster, name: str, *, purge: bool, destroys: bool, timeout_s: float | None) -> None:
@@ -181,6 +195,13 @@ async def _delete(cluster: Cluster, name: str, *, purge: bool, destroys: bool, t
     if timeout_s is not None:
         left = functools.partial(tenancy.what_is_left, cluster, name, destroys=destroys)
         await waiting.until_gone(left, timeout_s=timeout_s, goal=f"the end of {name}")
+
+
+def _tell(text: str, manifest: Manifest, form: Format) -> None:
+    if form is Format.TABLE:
+        output.note(text)
+    else:
+        output.emit(output.readable(manifest), form)
 
 
 def _print_tenant(manifest: Manifest, form: Format) -> None:

@@ -34,6 +34,14 @@ async def test_waiting_ends_with_the_tenant_that_reached_it() -> None:
     assert (await until_ready(stages, a_console())).is_ready
 
 
+async def test_a_terminal_shows_all_conditions_as_a_table() -> None:
+    screen = io.StringIO()
+    console = Console(file=screen, force_terminal=True, width=120)
+    await until_ready(a_life(a_tenant(conditions=[PULLING]), a_tenant(conditions=[a_condition("Ready")])), console)
+    assert "CONDITION" in screen.getvalue()
+    assert "all is well" in screen.getvalue()
+
+
 async def test_a_timeout_names_the_goal_and_the_first_obstacle() -> None:
     cluster = FakeCluster(a_tenant(conditions=[a_condition("Accepted"), PULLING]))
     with pytest.raises(UnavailableError, match=r"alice being ready was not reached.*ModelsReady.*43 %.*Pulling"):
