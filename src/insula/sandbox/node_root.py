@@ -24,13 +24,16 @@ SYSTEM_DIRECTORIES: Final = ("bin", "lib", "lib32", "lib64", "libx32", "sbin", "
 COPIED: Final = ("group", "ld.so.cache", "localtime", "nsswitch.conf", "os-release", "passwd", "protocols", "services")
 SEEN: Final = ("alternatives", "ca-certificates", "iproute2", "ssl")
 
-# The kubelet wants these settings of the whole machine changed. They are fine as they are for a sandbox, so it is shown
-# what it wants to see. Path below /proc/sys → value.
+# The kubelet and Cilium want these settings of the whole machine changed. They are fine as they are for a sandbox, so
+# both are shown what they want to see. Cilium looks here only when its pods mount the node's /proc/sys/kernel and it is
+# told so (`procfs`); else it locks unprivileged BPF until the next boot. Path below /proc/sys → value.
 PRETENDED: Final = {
     "kernel/keys/root_maxbytes": "25000000",
     "kernel/keys/root_maxkeys": "1000000",
     "kernel/panic": "10",
     "kernel/panic_on_oops": "1",
+    "kernel/timer_migration": "0",
+    "kernel/unprivileged_bpf_disabled": "1",
     "vm/overcommit_memory": "1",
     "vm/panic_on_oom": "0",
 }
