@@ -7,7 +7,7 @@ from typing import Any, Final, Protocol
 import yaml
 
 from insula.domain import names
-from insula.domain.errors import InsulaError, RefusedError, UnavailableError
+from insula.domain.errors import InsulaError, NotFoundError, RefusedError, UnavailableError
 from insula.domain.manifests import Manifest, ObjectRef
 from insula.services import findings
 from insula.services.findings import Finding
@@ -74,7 +74,11 @@ async def _careful(check: Callable[[Cluster], Awaitable[list[Finding]]], cluster
     try:
         return await check(cluster)
     except InsulaError as error:
-        return [findings.warning("access", error.message, error.remedy or "ask for the right to read this")]
+        return [
+            findings.warning(
+                "access", " ".join(error.message.split()), error.remedy or "ask for the right to read this"
+            )
+        ]
 
 
 async def _definitions(cluster: Cluster) -> list[Finding]:
@@ -92,7 +96,10 @@ async def _components(cluster: Cluster) -> list[Finding]:
 
 
 async def _plans(cluster: Cluster) -> list[Finding]:
-    return [findings.plans(await cluster.list(names.API_VERSION, "Plan"))]
+    try:
+        return [findings.plans(await cluster.list(names.API_VERSION, "Plan"))]
+    except NotFoundError:  # the API itself is missing, which is a finding already
+        return []
 
 
 async def _surroundings(cluster: Cluster, wishes: Wishes) -> list[Finding]:
@@ -109,7 +116,11 @@ async def _surroundings(cluster: Cluster, wishes: Wishes) -> list[Finding]:
 
 
 async def _issuer(cluster: Cluster, wishes: Wishes) -> Finding:
-    if not wishes.issuer_name or wishes.issuer_kind != "ClusterIssuer":
+    if wishes.issuer_name and wishes.issuer_kind != "ClusterIssuer":
+        return findings.warning(
+            "issuer", "an Issuer lives in each home's own namespace: not checked", "use a ClusterIssuer"
+        )
+    if not wishes.issuer_name:
         return findings.issuer(wishes.issuer_kind, "", None)
     ref = ObjectRef("cert-manager.io/v1", "ClusterIssuer", "", wishes.issuer_name)
     return findings.issuer(wishes.issuer_kind, wishes.issuer_name, await cluster.find(ref))
