@@ -1,7 +1,6 @@
 """One API server for all tests of this layer; each test takes names of its own."""
 
 import itertools
-import os
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
@@ -9,6 +8,7 @@ import pytest
 import pytest_asyncio
 import yaml
 
+from api import programs
 from api.homes import RELEASE, World, a_plan, rbac
 from api.server import ApiServer, install
 from insula.contract import crds
@@ -18,16 +18,9 @@ _CERTIFICATE_CRD = Path(__file__).parent / "certificate-crd.yaml"
 _numbers = itertools.count(1)
 
 
-def _binaries() -> Path:
-    """Return the directory with kube-apiserver and etcd: named by the environment, else from the build cache."""
-    if named := os.environ.get("INSULA_API_BINARIES"):
-        return Path(named)
-    return Path("/tmp/w/bin")
-
-
 @pytest_asyncio.fixture(scope="session")
 async def server(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[ApiServer]:
-    server = ApiServer(_binaries(), tmp_path_factory.mktemp("api"))
+    server = ApiServer(await programs.find(), tmp_path_factory.mktemp("api"))
     try:
         await server.start()
         async with Client(server.access) as client:

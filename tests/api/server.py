@@ -10,7 +10,7 @@ import signal
 import socket
 import subprocess
 import time
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from pathlib import Path
 from typing import IO, Any, TypeVar
 
@@ -47,8 +47,8 @@ AUDIT_POLICY = {
 class ApiServer:
     """Starts, stops and restarts the two programs; its data live in one directory."""
 
-    def __init__(self, binaries: Path, directory: Path) -> None:
-        self._binaries = binaries
+    def __init__(self, programs: Mapping[str, Path], directory: Path) -> None:
+        self._programs = programs
         self._directory = directory
         self._processes: dict[str, subprocess.Popen[bytes]] = {}
         self._logs: list[IO[bytes]] = []
@@ -111,7 +111,7 @@ class ApiServer:
         log = (self._directory / f"{name}.log").open("ab")
         self._logs.append(log)
         self._processes[name] = subprocess.Popen(
-            [self._binaries / name, *arguments],
+            [self._programs[name], *arguments],
             stdout=log,
             stderr=log,
             cwd=self._directory,
