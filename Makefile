@@ -76,7 +76,7 @@ golden: setup ## Compare what is rendered with the files in tests/golden
 	$(PYTEST) tests/golden $(ARGS)
 
 golden-update: setup ## Write what is rendered to tests/golden; look at the difference before you commit it
-	$(PYTEST) tests/golden --snapshot-update $(ARGS)
+	GOLDEN=write $(PYTEST) tests/golden $(ARGS)
 
 contract: setup ## Check that documentation and generated files tell the truth
 	$(PYTEST) tests/contract $(ARGS)
