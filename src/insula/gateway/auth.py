@@ -1,4 +1,4 @@
-"""Who is asking: the key of a request, and the tenant that it opens."""
+"""Who is asking: the key of a request, the tenant that it opens, and whether it comes from that tenant's home."""
 
 from dataclasses import dataclass
 from typing import Final, Protocol
@@ -10,6 +10,7 @@ from insula.services.keys import VerifiedKey
 
 _PREFIX: Final = "/t/"
 _SCHEME: Final = "bearer "
+_MAPPED: Final = "::ffff:"  # an IPv4 address as a socket of both families shows it
 
 
 class Verifier(Protocol):
@@ -50,11 +51,18 @@ def credential(raw_path: str, authorization: str) -> Credential:
     return Credential("", raw_path)
 
 
-def authenticate(key: str, verifier: Verifier, directory: Directory) -> TenantRoute:
+def authenticate(key: str, verifier: Verifier, directory: Directory, *, peer: str) -> TenantRoute:
     """Return the tenant that a key opens.
 
+    Args:
+        key: As `credential` found it.
+        verifier: Tells a true key from a false one.
+        directory: Knows the tenants and their homes.
+        peer: The address that the request comes from, as the socket says; a header could say anything.
+
     Raises:
-        UnauthorizedError: No key, a false one, a generation that is not in force, or a tenant that is gone.
+        UnauthorizedError: No key, a false one, a generation that is not in force, a tenant that is gone, or a key
+            that is used from another tenant's home.
         NotReadyError: The directory does not know all tenants yet. A 401 would make a home ask for a new key.
     """
     if not key:
@@ -73,4 +81,7 @@ def authenticate(key: str, verifier: Verifier, directory: Directory) -> TenantRo
             f"the key has generation {verified.generation}, but another one is in force",
             tenant=route.name,
         )
+    living_there = directory.living_at(peer.removeprefix(_MAPPED))
+    if living_there and route.tenant_id not in living_there:
+        raise UnauthorizedError("this key belongs to another home", tenant=route.name)
     return route

@@ -73,7 +73,7 @@ class Gateway:
     async def _answer(self, request: web.BaseRequest, exchange: Exchange) -> web.StreamResponse:
         asked = auth.credential(request.raw_path.partition("?")[0], request.headers.get("Authorization", ""))
         exchange.openai = paths.is_openai(asked.path)
-        route = auth.authenticate(asked.key, self.keys, self.directory)
+        route = auth.authenticate(asked.key, self.keys, self.directory, peer=request.remote or "")
         exchange.tenant, exchange.tenant_id = route.name, route.tenant_id
         structlog.contextvars.bind_contextvars(tenant=route.name)
         # Only now: what an unknown caller writes in a path is not worth a line of ours.

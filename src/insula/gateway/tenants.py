@@ -1,4 +1,4 @@
-"""Which tenant stands behind an identity, and where its Ollama listens: a directory folded from two watches.
+"""Which tenant stands behind an identity, where its Ollama listens, whose home an address is: folded from two watches.
 
 The directory keeps only the fields that a request needs, a few hundred bytes a tenant.
 """
@@ -34,6 +34,10 @@ class Directory(Protocol):
         """Return the tenant's route, or None when no tenant has this identity."""
         ...
 
+    def living_at(self, address: str) -> frozenset[str]:
+        """Return the identities of the tenants whose home has this address; empty when it is nobody's home."""
+        ...
+
 
 @dataclass(frozen=True)
 class _Home:
@@ -53,6 +57,8 @@ class WatchedDirectory:
     _homes: dict[str, _Home] = field(default_factory=dict)  # by namespace
     _by_id: dict[str, str] = field(default_factory=dict)  # tenant-id → namespace
     _slices: dict[str, dict[str, tuple[str, ...]]] = field(default_factory=dict)  # namespace → slice → ready addresses
+    _homes_at: dict[str, set[tuple[str, str]]] = field(default_factory=dict)  # address → (namespace, slice) of homes
+    _addresses: dict[tuple[str, str], tuple[str, ...]] = field(default_factory=dict)  # (namespace, slice) → addresses
     _namespaces_listed: bool = False
     _slices_listed: bool = False
 
@@ -74,6 +80,14 @@ class WatchedDirectory:
         home = self._homes[namespace]
         ready = sorted(address for addresses in self._slices.get(namespace, {}).values() for address in addresses)
         return TenantRoute(home.tenant_id, home.name, home.namespace, home.key_generation, ready[0] if ready else None)
+
+    def living_at(self, address: str) -> frozenset[str]:
+        """Return the identities of the tenants whose home has this address; empty when it is nobody's home.
+
+        More than one only while an address passes from a pod that went to a new one.
+        """
+        found = (self._homes.get(namespace) for namespace, _ in self._homes_at.get(address, ()))
+        return frozenset(home.tenant_id for home in found if home is not None)
 
     def replace_namespaces(self, manifests: Iterable[Manifest]) -> None:
         """Take the full list of tenants' Namespaces."""
@@ -99,8 +113,10 @@ class WatchedDirectory:
             del self._by_id[home.tenant_id]
 
     def replace_slices(self, manifests: Iterable[Manifest]) -> None:
-        """Take the full list of Ollama's EndpointSlices."""
+        """Take the full list of the EndpointSlices of Ollamas and homes."""
         self._slices.clear()
+        self._homes_at.clear()
+        self._addresses.clear()
         for manifest in manifests:
             self.put_slice(manifest)
         self._slices_listed = True
@@ -108,15 +124,31 @@ class WatchedDirectory:
     def put_slice(self, manifest: Manifest) -> None:
         """Take an EndpointSlice that was added or changed."""
         metadata = manifest["metadata"]
-        self._slices.setdefault(metadata["namespace"], {})[metadata["name"]] = _ready_addresses(manifest)
+        if _is_of_a_home(manifest):
+            self._put_home(metadata["namespace"], metadata["name"], _all_addresses(manifest))
+        else:
+            self._slices.setdefault(metadata["namespace"], {})[metadata["name"]] = _ready_addresses(manifest)
 
     def drop_slice(self, manifest: Manifest) -> None:
         """Forget an EndpointSlice."""
         metadata = manifest["metadata"]
+        self._put_home(metadata["namespace"], metadata["name"], ())
         of_namespace = self._slices.get(metadata["namespace"], {})
         of_namespace.pop(metadata["name"], None)
         if not of_namespace:
             self._slices.pop(metadata["namespace"], None)
+
+    def _put_home(self, namespace: str, name: str, addresses: tuple[str, ...]) -> None:
+        """Note at which addresses a home is, in place of those that one of its slices named before."""
+        key = (namespace, name)
+        for address in self._addresses.pop(key, ()):
+            self._homes_at[address].discard(key)
+            if not self._homes_at[address]:
+                del self._homes_at[address]
+        if addresses:
+            self._addresses[key] = addresses
+        for address in addresses:
+            self._homes_at.setdefault(address, set()).add(key)
 
 
 def _home(namespace: Manifest) -> _Home | None:
@@ -132,6 +164,18 @@ def _home(namespace: Manifest) -> _Home | None:
         namespace=metadata["name"],
         # An annotation that is no number lets nobody in: no key has generation 0.
         key_generation=int(generation) if generation.isdecimal() else 0,
+    )
+
+
+def _is_of_a_home(endpoint_slice: Manifest) -> bool:
+    labels = endpoint_slice["metadata"].get("labels") or {}
+    return bool(labels.get(names.LABEL_COMPONENT) == names.HOME_ASSISTANT)
+
+
+def _all_addresses(endpoint_slice: Manifest) -> tuple[str, ...]:
+    """Return the addresses of all pods behind a slice: one that is not ready can speak all the same."""
+    return tuple(
+        address for endpoint in endpoint_slice.get("endpoints") or [] for address in endpoint.get("addresses", [])
     )
 
 

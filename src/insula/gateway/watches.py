@@ -1,4 +1,4 @@
-"""Keeps the directory current: one watch on tenants' Namespaces, one on their Ollamas' EndpointSlices."""
+"""Keeps the directory current: one watch on tenants' Namespaces, one on the EndpointSlices of homes and Ollamas."""
 
 import asyncio
 import time
@@ -73,5 +73,6 @@ class Watches:
         async with asyncio.TaskGroup() as group:
             tenants = watching.Watch(kinds.NAMESPACE, selector=names.LABEL_TENANT_ID)
             group.create_task(watching.follow(client, tenants, self.namespaces))
-            ollamas = watching.Watch(kinds.ENDPOINT_SLICE, selector=f"{names.LABEL_COMPONENT}={names.OLLAMA}")
-            group.create_task(watching.follow(client, ollamas, self.slices))
+            components = f"{names.LABEL_COMPONENT} in ({names.HOME_ASSISTANT},{names.OLLAMA})"
+            pods = watching.Watch(kinds.ENDPOINT_SLICE, selector=components)
+            group.create_task(watching.follow(client, pods, self.slices))

@@ -57,11 +57,21 @@ def a_namespace(
 
 def a_slice(tenant: str, *addresses: str, port: int = 11434, ready: bool | None = True) -> Manifest:
     return {
-        "metadata": {"name": "ollama-backend-x", "namespace": names.namespace(tenant)},
+        "metadata": {
+            "name": "ollama-backend-x",
+            "namespace": names.namespace(tenant),
+            "labels": {names.LABEL_COMPONENT: names.OLLAMA},
+        },
         "addressType": "IPv4",
         "ports": [{"port": port}],
         "endpoints": [{"addresses": [address], "conditions": {"ready": ready}} for address in addresses],
     }
+
+
+def a_home_slice(tenant: str, *addresses: str, ready: bool | None = True) -> Manifest:
+    manifest = a_slice(tenant, *addresses, port=names.HOME_ASSISTANT_PORT, ready=ready)
+    labels = {names.LABEL_COMPONENT: names.HOME_ASSISTANT}
+    return manifest | {"metadata": manifest["metadata"] | {"name": "home-assistant-x", "labels": labels}}
 
 
 @dataclass

@@ -1,4 +1,4 @@
-from gateway_house import ALICE, BOB, a_namespace, a_slice
+from gateway_house import ALICE, BOB, a_home_slice, a_namespace, a_slice
 
 from insula.domain import names
 from insula.gateway.tenants import TenantRoute, WatchedDirectory
@@ -100,6 +100,59 @@ def test_a_full_list_forgets_who_is_not_in_it() -> None:
     directory.replace_namespaces([a_namespace("bob", BOB)])
     assert directory.find(ALICE) is None
     assert directory.size == 1
+
+
+def test_an_address_is_known_as_the_home_of_its_tenant() -> None:
+    directory = a_directory()
+    directory.put_slice(a_home_slice("alice", "10.0.0.9"))
+    assert directory.living_at("10.0.0.9") == {ALICE}
+    assert directory.living_at("10.0.0.7") == frozenset()
+
+
+def test_a_home_that_is_not_ready_is_a_home_all_the_same() -> None:
+    directory = a_directory()
+    directory.put_slice(a_home_slice("alice", "10.0.0.9", ready=False))
+    assert directory.living_at("10.0.0.9") == {ALICE}
+
+
+def test_a_home_is_no_backend() -> None:
+    directory = a_directory()
+    directory.put_slice(a_home_slice("alice", "10.0.0.1"))
+    assert directory.find(ALICE) == TenantRoute(ALICE, "alice", "insula-alice", 1, "10.0.0.7:11434")
+
+
+def test_a_home_that_moved_is_no_longer_where_it_was() -> None:
+    directory = a_directory()
+    directory.put_slice(a_home_slice("alice", "10.0.0.9"))
+    directory.put_slice(a_home_slice("alice", "10.0.0.10"))
+    assert directory.living_at("10.0.0.9") == frozenset()
+    assert directory.living_at("10.0.0.10") == {ALICE}
+    directory.drop_slice(a_home_slice("alice", "10.0.0.10"))
+    assert directory.living_at("10.0.0.10") == frozenset()
+    assert directory.find(ALICE) == TenantRoute(ALICE, "alice", "insula-alice", 1, "10.0.0.7:11434")
+
+
+def test_an_address_that_passes_to_another_home_belongs_to_both_for_a_moment() -> None:
+    directory = a_directory()
+    directory.put_namespace(a_namespace("bob", BOB))
+    directory.put_slice(a_home_slice("alice", "10.0.0.9"))
+    directory.put_slice(a_home_slice("bob", "10.0.0.9"))
+    assert directory.living_at("10.0.0.9") == {ALICE, BOB}
+    directory.put_slice(a_home_slice("alice"))
+    assert directory.living_at("10.0.0.9") == {BOB}
+
+
+def test_a_slice_outside_every_home_makes_no_home() -> None:
+    directory = a_directory()
+    directory.put_slice(a_home_slice("stranger", "10.0.0.9"))
+    assert directory.living_at("10.0.0.9") == frozenset()
+
+
+def test_a_full_list_of_slices_forgets_homes_that_are_not_in_it() -> None:
+    directory = a_directory()
+    directory.put_slice(a_home_slice("alice", "10.0.0.9"))
+    directory.replace_slices([a_slice("alice", "10.0.0.7")])
+    assert directory.living_at("10.0.0.9") == frozenset()
 
 
 def test_the_directory_is_complete_only_when_both_kinds_were_listed() -> None:

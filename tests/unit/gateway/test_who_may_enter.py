@@ -1,7 +1,7 @@
 import json
 
 import pytest
-from gateway_house import ALICE, BOB, House, a_house, a_namespace, a_slice
+from gateway_house import ALICE, BOB, House, a_home_slice, a_house, a_namespace, a_slice
 
 from insula.services.keys import SigningKeys
 
@@ -77,6 +77,28 @@ async def test_a_backend_that_refuses_connections_is_not_ready_either() -> None:
         async with house.ask("POST", "/api/chat", json={}) as response:
             assert response.status == 503
             assert "Retry-After" in response.headers
+
+
+async def test_a_key_used_from_another_home_is_refused() -> None:
+    async with a_house() as house:
+        house.directory.put_slice(a_home_slice("bob", "127.0.0.1"))
+        status, body = await status_and_body(house, key=house.key)
+        assert (status, json.loads(body)) == (401, {"error": "this key belongs to another home"})
+        assert house.ollama.asked == []
+
+
+async def test_a_key_used_from_its_own_home_is_taken() -> None:
+    async with a_house() as house:
+        house.directory.put_slice(a_home_slice("alice", "127.0.0.1"))
+        assert (await status_and_body(house, key=house.key))[0] == 200
+
+
+async def test_where_a_request_says_it_comes_from_is_not_believed() -> None:
+    async with a_house() as house:
+        house.directory.put_slice(a_home_slice("bob", "127.0.0.1"))
+        said = {"X-Forwarded-For": "192.0.2.1", "Forwarded": "for=192.0.2.1", "X-Real-IP": "192.0.2.1"}
+        async with house.ask("POST", "/api/chat", headers=said, json={}) as response:
+            assert response.status == 401
 
 
 async def test_before_the_directory_is_complete_nobody_is_told_that_the_key_is_wrong() -> None:
