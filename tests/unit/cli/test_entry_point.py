@@ -1,7 +1,9 @@
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
+import yaml
 
 from insula import main
 from insula.cli import exits
@@ -62,3 +64,26 @@ def test_the_entry_point_imports_no_door_and_no_library_until_one_is_called() ->
     code = f"import sys, insula.main; print(sorted(m for m in sys.modules if m.startswith({heavy})))"
     seen = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip()
     assert seen == "['insula.domain', 'insula.domain.errors', 'insula.main']"
+
+
+def test_a_cluster_that_does_not_answer_is_one_line_and_code_4(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    config = {
+        "current-context": "c",
+        "contexts": [{"name": "c", "context": {"cluster": "c", "user": "u"}}],
+        "clusters": [{"name": "c", "cluster": {"server": "http://127.0.0.1:1"}}],  # nothing listens on port 1
+        "users": [{"name": "u", "user": {"token": "t"}}],
+    }
+    (tmp_path / "config").write_text(yaml.safe_dump(config))
+    monkeypatch.setenv("KUBECONFIG", str(tmp_path / "config"))
+    assert main.main(["tenant", "list"]) == 4
+    assert len(capsys.readouterr().err.splitlines()) == 1
+
+
+def test_a_kubeconfig_that_does_not_exist_is_code_3_and_says_what_to_check(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("KUBECONFIG", str(tmp_path / "missing"))
+    assert main.main(["doctor"]) == 3
+    assert "missing does not exist → check KUBECONFIG" in capsys.readouterr().err
