@@ -61,6 +61,21 @@ def build(
     _push(buildah, image, output)
 
 
+def smoke(name: str, script: Path, *, storage: Path, tag: str = "latest") -> str:
+    """Run `script` in the image that `build` left in `storage`, as the image's user; return what it printed.
+
+    Raises:
+        RefusedError: The script failed.
+    """
+    buildah = _buildah(storage)
+    container = _run([*buildah, "from", "--pull-never", f"{REPOSITORY}/{name}:{tag}"]).strip()
+    try:
+        lent = ["--volume", f"{script.resolve()}:/smoke.sh:ro"]
+        return _run([*buildah, "run", "--isolation", "chroot", *lent, container, "sh", "/smoke.sh"])
+    finally:
+        _run([*buildah, "rm", container])
+
+
 def make_base(output: Path, *, packages: Sequence[str], storage: Path, mirror: str = "") -> None:
     """Make `localhost/insula/base` of Debian packages, as the docker-archive `output`.
 

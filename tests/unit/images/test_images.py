@@ -57,7 +57,8 @@ def test_the_image_carries_what_the_start_script_loads() -> None:
 
 def test_requirements_are_closed_over_what_integrations_load(tmp_path: Path) -> None:
     manifests = {
-        "ollama": '{"requirements": ["ollama==1"], "dependencies": ["conversation"], "after_dependencies": ["tts", "x"]}',
+        "ollama": '{"requirements": ["ollama==1"], "dependencies": ["conversation"], '
+        '"after_dependencies": ["tts", "gone"]}',
         "conversation": '{"requirements": ["hassil==1"]}',
         "tts": '{"requirements": ["mutagen==1"], "zeroconf": ["_x._tcp"]}',
         "zeroconf": '{"requirements": ["zeroconf==1"]}',
