@@ -1,8 +1,12 @@
 """The Job that makes a home talk to its model: Ollama's integration with the tenant's key, and the agent."""
 
+import asyncio
+import json
+import time
 from pathlib import Path
 from typing import Final
 
+from insula.domain.errors import UnavailableError
 from insula.homeassistant.assist import prefer_agent
 from insula.homeassistant.connection import open_home
 from insula.homeassistant.integration import Agent, ensure_agent, ensure_entry
@@ -11,6 +15,9 @@ from insula.ollama.names import ModelName
 
 HOME_S: Final = 120.0  # a home may be starting anew while we come
 READY_S: Final = 60.0
+# How long we try again what is out of reach: sooner done than by a new pod, which waits longer each time.
+PATIENCE_S: Final = 180.0
+AGAIN_S: Final = 2.0
 TOOLS: Final = "tools"
 
 
@@ -23,7 +30,23 @@ async def converse(home_url: str, ollama_url: str, model: str, context_tokens: i
         model: The model to talk to; it is there already.
         context_tokens: How much of a conversation the model sees.
         secrets: Holds `platform-account/{username,password}` and `gateway-key/key`.
+
+    Raises:
+        UnavailableError: A part was still out of reach after three minutes.
+        RefusedError: Home Assistant or the gateway does not let us in.
     """
+    ends = time.monotonic() + PATIENCE_S
+    while True:
+        try:
+            return await _set_up(home_url, ollama_url, model, context_tokens, secrets)
+        except UnavailableError as error:
+            if time.monotonic() + AGAIN_S > ends:
+                raise
+            print(json.dumps({"event": "tried_again", "because": error.message}), flush=True)
+            await asyncio.sleep(AGAIN_S)
+
+
+async def _set_up(home_url: str, ollama_url: str, model: str, context_tokens: int, secrets: Path) -> str:
     account, key = secrets / "platform-account", _read(secrets / "gateway-key" / "key")
     name = str(ModelName.parse(model))
     async with open_ollama(ollama_url, key=key) as ollama:
