@@ -9,7 +9,7 @@ import pytest_asyncio
 import yaml
 
 from api import programs
-from api.homes import RELEASE, World, a_plan, rbac
+from api.homes import LEASE, RELEASE, World, a_plan, rbac
 from api.server import ApiServer, install
 from insula.contract import crds
 from insula.kube.client import Client
@@ -48,6 +48,7 @@ async def release(server: ApiServer) -> None:
 
 @pytest_asyncio.fixture
 async def world(release: None, client: Client) -> AsyncIterator[World]:
+    await client.delete(LEASE)  # what an operator that was killed holds on to
     world = World(client)
     yield world
     await world.remove_all()

@@ -20,6 +20,7 @@ from insula.operator.settings import Settings
 
 RELEASE = "insula-system"
 OPERATOR = f"system:serviceaccount:{RELEASE}:insula-operator"
+LEASE = ObjectRef("coordination.k8s.io/v1", "Lease", RELEASE, "insula-operator")
 QUICK = Timing(duration_s=2, renew_deadline_s=1.5, retry_s=0.2)
 PLATFORM = Platform(
     domain="homes.test",

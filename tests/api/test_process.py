@@ -14,15 +14,14 @@ import aiohttp
 import pytest
 import yaml
 
-from api.homes import OPERATOR, RELEASE, World, a_tenant, rbac
+from api.homes import LEASE, OPERATOR, RELEASE, World, a_tenant, rbac
 from api.server import ApiServer, eventually, free_port
 from insula.domain import names
-from insula.domain.manifests import Manifest, ObjectRef
+from insula.domain.manifests import Manifest
 from insula.kube.config import Access
 
 Name = Callable[[str], str]
 
-LEASE = ObjectRef("coordination.k8s.io/v1", "Lease", RELEASE, "insula-operator")
 PLATFORM = {
     "domain": "homes.test",
     "images": {"insula": "localhost/insula:1", "homeAssistant": "localhost/ha:1", "ollama": "localhost/ollama:1"},
@@ -91,14 +90,8 @@ async def started(server: ApiServer, directory: Path) -> AsyncIterator[Operator]
             await process.wait()
 
 
-@pytest.fixture
-async def nobody_leads(world: World) -> None:
-    """Let the time pass that a Lease holds."""
-    await world.client.delete(LEASE)
-
-
 async def test_it_is_ready_when_it_leads_and_gives_the_lease_back(
-    server: ApiServer, world: World, nobody_leads: None, tmp_path: Path
+    server: ApiServer, world: World, tmp_path: Path
 ) -> None:
     async with started(server, tmp_path) as operator:
         await eventually(operator.leads)
@@ -111,7 +104,7 @@ async def test_it_is_ready_when_it_leads_and_gives_the_lease_back(
     assert (await world.client.get(LEASE))["spec"]["holderIdentity"] == ""
 
 
-async def test_the_second_stands_by_and_is_ready_for_it(server: ApiServer, nobody_leads: None, tmp_path: Path) -> None:
+async def test_the_second_stands_by_and_is_ready_for_it(server: ApiServer, world: World, tmp_path: Path) -> None:
     for name in ("first", "second"):
         (tmp_path / name).mkdir()
     async with started(server, tmp_path / "first") as first:
@@ -123,8 +116,16 @@ async def test_the_second_stands_by_and_is_ready_for_it(server: ApiServer, nobod
             await eventually(second.leads)
 
 
+async def test_it_ends_when_another_one_has_taken_the_lease(server: ApiServer, world: World, tmp_path: Path) -> None:
+    async with started(server, tmp_path) as operator:
+        await eventually(operator.leads)
+        await world.client.merge_patch(LEASE, {"spec": {"holderIdentity": "usurper"}})
+        assert await asyncio.wait_for(operator.process.wait(), 10) != 0
+    assert (await world.client.get(LEASE))["spec"]["holderIdentity"] == "usurper"
+
+
 async def test_killed_in_the_middle_of_a_creation_the_next_one_goes_on(
-    server: ApiServer, world: World, nobody_leads: None, a_name: Name, tmp_path: Path
+    server: ApiServer, world: World, a_name: Name, tmp_path: Path
 ) -> None:
     alice = a_name("alice")
     role = next(each for each in rbac() if each["metadata"]["name"] == "insula-tenant-secrets")
@@ -143,7 +144,7 @@ async def test_killed_in_the_middle_of_a_creation_the_next_one_goes_on(
 
 
 async def test_a_server_that_comes_back_finds_the_operator_at_work(
-    server: ApiServer, world: World, nobody_leads: None, a_name: Name, tmp_path: Path
+    server: ApiServer, world: World, a_name: Name, tmp_path: Path
 ) -> None:
     alice = a_name("alice")
     async with started(server, tmp_path) as operator:

@@ -136,20 +136,26 @@ class Client:
         """Merge a patch into an object and return what it has become."""
         return await self.json(requests.merge_patch(ref, patch, subresource=subresource))
 
-    async def delete(
+    async def delete(self, ref: ObjectRef, *, uid: str = "", resource_version: str = "") -> bool:
+        """Delete an object; say whether there was one. See `begin_deletion`."""
+        return await self.begin_deletion(ref, uid=uid, resource_version=resource_version) is not None
+
+    async def begin_deletion(
         self, ref: ObjectRef, *, uid: str = "", resource_version: str = "", policy: str = "Background"
-    ) -> bool:
-        """Delete an object; say whether there was one. See `requests.delete` for the preconditions.
+    ) -> Manifest | None:
+        """Delete an object. See `requests.delete` for the preconditions.
+
+        Returns:
+            `None` where there was none; the object itself while something holds it up; else a Status.
 
         Raises:
             ConflictError: A precondition does not hold.
         """
         request = requests.delete(ref, uid=uid, resource_version=resource_version, policy=policy)
         try:
-            await self.json(request)
+            return await self.json(request)
         except NotFoundError:
-            return False
-        return True
+            return None
 
     async def logs(self, namespace: str, pod: str, *, container: str = "", tail: int = 0) -> str:
         """Return the last `tail` lines of a container's log, 0 for all of it."""

@@ -136,12 +136,17 @@ class Cluster:
         return self._keep(await self._client.apply_status(manifest))
 
     async def delete(self, ref: ObjectRef) -> None:
-        """Delete the object that the cache holds under this reference, and no later one of the same name."""
+        """Delete the object that the cache holds under this reference, and no later one of the same name.
+
+        When this returns the cache knows that it is gone, or going.
+        """
         cache = self._caches.get(kinds.of(ref.api_version, ref.kind))
         held = cache.get(ref.name, ref.namespace) if cache is not None else None
-        existed = await self._client.delete(ref, uid=held["metadata"]["uid"] if held else "")
-        if not existed and cache is not None and held is not None:
-            cache.remove(held)  # the watch will not tell: it had told before, or its event is under way
+        answer = await self._client.begin_deletion(ref, uid=held["metadata"]["uid"] if held else "")
+        if answer is not None and answer.get("kind") == ref.kind:
+            self._keep(answer)  # something holds it up: it bears the time of its deletion now
+        elif cache is not None and held is not None:
+            cache.remove(held)
 
     async def last_lines(self, namespace: str, pod: str, *, count: int) -> list[str]:
         """Return the last lines of a pod's log."""
