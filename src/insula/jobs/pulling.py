@@ -36,10 +36,17 @@ class ProgressLines:
 async def pull(
     registry_url: str, store_path: Path, models: Sequence[str], write: Callable[[str], None]
 ) -> dict[str, str]:
-    """Bring all models into the store, one after the other; return their digests by the names as they were given."""
+    """Bring all models into the store, one after the other, then remove the others from it.
+
+    Returns:
+        The models' digests by their names as they were given.
+    """
     names = {text: ModelName.parse(text) for text in models}
     store = Store(store_path)
+    digests = {}
     async with open_registry(registry_url) as registry:
-        return {
-            text: await pull_model(registry, name, store, ProgressLines(text, write)) for text, name in names.items()
-        }
+        for text, name in names.items():
+            digests[text] = await pull_model(registry, name, store, ProgressLines(text, write))
+    # Last, so that a home talks through its old model until the new one is whole.
+    store.keep_only(names.values())
+    return digests

@@ -6,12 +6,12 @@ A running Ollama reads it at each request, so a manifest is written last, when a
 import hashlib
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import Final
 
 from insula.domain.errors import RefusedError
-from insula.ollama.manifests import Blob, ModelManifest, digest_of
+from insula.ollama.manifests import Blob, ModelManifest, digest_of, parse_manifest
 from insula.ollama.names import STORE_HOST, ModelName
 
 CHUNK_BYTES: Final = 1 << 20
@@ -85,6 +85,25 @@ class Store:
     def installed(self) -> dict[ModelName, str]:
         """Return the models that Ollama would list from here, each with its digest."""
         return {name: digest_of(path.read_bytes()) for name, path in self._manifests()}
+
+    def keep_only(self, names: Collection[ModelName]) -> list[ModelName]:
+        """Remove all other models, blobs that no model uses, and what was half fetched; return the models that went.
+
+        A running Ollama goes on with a model that it has open.
+        """
+        gone = [name for name in self.installed() if name not in names]
+        for name in gone:
+            (self.root / name.manifest_path).unlink()
+        used = {
+            self.blob_path(blob.digest)
+            for _, path in self._manifests()
+            for blob in parse_manifest(path.read_bytes()).blobs
+        }
+        for path in (self.root / "blobs").glob("sha256-*"):
+            if path not in used:
+                path.unlink()
+        shutil.rmtree(self.root / ".insula", ignore_errors=True)
+        return gone
 
     def _manifests(self) -> Iterator[tuple[ModelName, Path]]:
         base = self.root / "manifests" / STORE_HOST

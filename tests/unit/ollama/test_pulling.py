@@ -97,6 +97,21 @@ async def test_ollama_sees_no_model_before_it_is_whole(registry: PlainRegistry, 
     assert store.installed() == {}
 
 
+async def test_models_that_are_no_longer_wanted_go_with_their_blobs(registry: PlainRegistry, tmp_path: Path) -> None:
+    await push_model(registry.url, "other", a_gguf_file(tmp_path / "o.gguf", b"other"), GEMMA3_270M)
+    store = Store(tmp_path / "models")
+    async with open_registry(registry.url) as opened:
+        await pull_model(opened, ModelName.parse("other"), store, lambda *_: None)
+        await pull_model(opened, GEMMA, store, lambda *_: None)
+    store.partial_path("sha256:0").write_bytes(b"half")
+    assert store.keep_only({GEMMA}) == [ModelName.parse("other")]
+    assert set(store.installed()) == {GEMMA}
+    manifest = parse_manifest(registry.manifests["library/gemma3:270m"])
+    assert set((store.root / "blobs").iterdir()) == {store.blob_path(blob.digest) for blob in manifest.blobs}
+    assert not store.partial_path("sha256:0").exists()
+    assert store.missing(manifest) == []
+
+
 async def test_progress_ends_with_the_whole_and_never_goes_back(registry: PlainRegistry, tmp_path: Path) -> None:
     reports: list[tuple[int, int]] = []
     await pull(registry, Store(tmp_path / "models"), reports)
