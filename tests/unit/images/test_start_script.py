@@ -2,6 +2,7 @@
 
 import json
 import os
+import subprocess
 import sys
 from pathlib import Path
 
@@ -143,3 +144,22 @@ def test_requirements_go_below_config_and_another_releases_are_forgotten(tmp_pat
 @pytest.mark.parametrize(("code", "status"), [("exit 100", 100), ("exit 0", 0), ("kill -9 $$", 137)])
 def test_the_end_of_home_assistant_is_the_end_of_the_container(code: str, status: int) -> None:
     assert start.run(["sh", "-c", code], dict(os.environ)) == status
+
+
+def test_a_stop_is_passed_on_to_home_assistant() -> None:
+    code = "trap 'exit 7' TERM; kill -TERM $PPID; while :; do sleep 0.05; done"
+    ours = (
+        "from insula.render.scripts import start; import os; "
+        f"print(start.run(['sh', '-c', {code!r}], dict(os.environ)))"
+    )
+    done = subprocess.run([sys.executable, "-c", ours], capture_output=True, text=True, check=True, timeout=30)
+    assert done.stdout == "7\n"
+
+
+def test_a_stop_between_two_runs_ends_the_container() -> None:
+    ours = (
+        "from insula.render.scripts import start; import os, signal; start.run(['true'], dict(os.environ)); "
+        "os.kill(os.getpid(), signal.SIGTERM); signal.pause()"
+    )
+    done = subprocess.run([sys.executable, "-c", ours], check=False, timeout=30)
+    assert done.returncode == 143

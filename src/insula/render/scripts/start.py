@@ -24,7 +24,7 @@ import re
 import shutil
 import signal
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from importlib.metadata import version
 from itertools import count
 from pathlib import Path
@@ -196,13 +196,27 @@ def run(command: list[str], environment: Mapping[str, str]) -> int:
     def pass_on(number: int, _frame: FrameType | None) -> None:
         os.kill(child, number)
 
+    listen(pass_on)
+    try:
+        while True:
+            pid, status = os.waitpid(-1, 0)
+            if pid == child:
+                listen(leave)
+                code = os.waitstatus_to_exitcode(status)
+                return code if code >= 0 else 128 - code
+    except ProcessLookupError:  # told to stop at the very moment in which it stopped
+        return 128 + signal.SIGTERM
+
+
+def listen(handler: Callable[[int, FrameType | None], None]) -> None:
+    """Have `handler` hear that we shall stop; the first process of a container hears nothing without one."""
     for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, pass_on)
-    while True:
-        pid, status = os.waitpid(-1, 0)
-        if pid == child:
-            code = os.waitstatus_to_exitcode(status)
-            return code if code >= 0 else 128 - code
+        signal.signal(number, handler)
+
+
+def leave(number: int, _frame: FrameType | None) -> None:
+    """End at once: Home Assistant does not run now."""
+    raise SystemExit(128 + number)
 
 
 def prepare(config: Path, packages: Path, environment: Mapping[str, str]) -> dict[str, str]:
@@ -219,6 +233,7 @@ def main() -> int:
     """Prepare and run until Home Assistant ends for good."""
     config = Path(os.environ.get("INSULA_CONFIG", "/config"))
     packages = Path(os.environ.get("INSULA_PACKAGES", "/insula/packages"))
+    listen(leave)
     status = RESTART
     while status == RESTART:
         environment = prepare(config, packages, os.environ)
