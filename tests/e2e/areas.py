@@ -1,0 +1,34 @@
+"""An area that a resident makes in her home: something that is hers, to be found again or never."""
+
+from e2e.house import Home, until
+from insula.domain.errors import RefusedError
+from insula.homeassistant.connection import HomeAssistant
+from insula.services.asking import Account
+
+# Home Assistant writes its registries down some ten seconds after a change.
+WRITTEN = """
+import json, pathlib, sys
+text = pathlib.Path("/config/.storage/core.area_registry").read_text()
+print(json.dumps(sys.argv[1] in {area["name"] for area in json.loads(text)["data"]["areas"]}))
+"""
+
+
+async def names_of_areas(home: HomeAssistant) -> set[str]:
+    async with home.commands() as commands:
+        return {area["name"] for area in await commands.send("config/area_registry/list")}
+
+
+async def make_area(home: Home, name: str) -> None:
+    """Make an area and wait until it is on the volume."""
+    async with home.entered() as entered, entered.commands() as commands:
+        await commands.send("config/area_registry/create", name=name)
+    until(f"the area {name} being written", lambda: bool(home.inside(WRITTEN, name)), timeout_s=60)
+
+
+async def lets_in(home: Home, account: Account) -> bool:
+    """Say whether a home knows an account."""
+    try:
+        async with home.entered(account):
+            return True
+    except RefusedError:
+        return False
