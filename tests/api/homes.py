@@ -179,11 +179,15 @@ def a_running_pod(name: str, *, claimed: bool = False) -> dict[str, Any]:
     }
 
 
+def some_settings(identity: str) -> Settings:
+    return Settings(PLATFORM, RELEASE, host="127.0.0.1", port=0, identity=identity, timing=QUICK)
+
+
 @contextlib.asynccontextmanager
 async def operating(server: ApiServer, identity: str = "first") -> AsyncIterator["asyncio.Task[None]"]:
     """Run an operator with the rights that the chart gives it; it stops in good order, unless cancelled before."""
     stop = asyncio.Event()
-    settings = Settings(PLATFORM, RELEASE, host="127.0.0.1", port=0, identity=identity, timing=QUICK)
+    settings = some_settings(identity)
     task = asyncio.create_task(run(settings, server.access_of(OPERATOR, "system:authenticated"), stop))
     try:
         yield task

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import copy
 import json
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
@@ -78,10 +79,10 @@ class Client:
         if self._session is not None:
             await self._session.close()
 
-    def fenced(self, may_write: Callable[[], None]) -> "Client":
+    def fenced(self, may_write: Callable[[], None]) -> Self:
         """Return a view of this client that asks `may_write` before each write."""
-        view = Client(self.access, meter=self._meter, may_write=may_write)
-        view._session = self._session
+        view = copy.copy(self)
+        view._may_write = may_write
         return view
 
     async def get(self, ref: ObjectRef) -> Manifest:

@@ -4,6 +4,7 @@ Every structure holds at most one entry a key, so the number of tenants bounds t
 """
 
 import asyncio
+import math
 import random
 import time
 from collections.abc import Callable
@@ -92,10 +93,10 @@ class KeyedQueue:
             self.add_after(key, look_again_s)
         self._give_back(key)
 
-    def failed(self, key: str) -> float:
-        """Give a key back after a look that failed; return in how many seconds it is tried again."""
+    def failed(self, key: str, *, at_most_s: float = math.inf) -> float:
+        """Give a key back after a look that failed; return in how many seconds, at most, it is tried again."""
         self._failures[key] = self._failures.get(key, 0) + 1
-        wait_s = self._backoff.wait_s(self._failures[key])
+        wait_s = min(self._backoff.wait_s(self._failures[key]), at_most_s)
         if key in self._again:  # the change may be the cure
             self._again.discard(key)
             wait_s = min(wait_s, RETRY_ON_CHANGE_S)

@@ -1,6 +1,7 @@
 """Takes homes from the queue and looks at them; what fails for one home is that home's affair alone."""
 
 import asyncio
+import math
 import time
 from collections.abc import Awaitable, Callable
 from typing import Final, Protocol
@@ -12,6 +13,9 @@ from insula.kube.leases import LeaseLostError
 from insula.operator.queue import KeyedQueue
 
 LOOK_TIMEOUT_S: Final = 120.0  # a look takes about a second at most; longer means that something hangs
+# What passes by itself, such as an API server that is away, is not waited for longer than this: when it is back, all
+# homes shall be looked at soon. What only a person can mend is waited for up to the queue's longest wait.
+PASSING_S: Final = 20.0
 
 _log = structlog.get_logger(__name__)
 
@@ -44,7 +48,7 @@ async def _look(queue: KeyedQueue, key: str, reconcile: Reconcile, timeout_s: fl
     except LeaseLostError:
         raise
     except InsulaError as error:
-        wait_s = queue.failed(key)
+        wait_s = queue.failed(key, at_most_s=PASSING_S if _passes(error) else math.inf)
         _log.warning("look_failed", tenant=key, error=str(error), again_s=round(wait_s, 2))
         return _result(error)
     except TimeoutError:
@@ -57,6 +61,10 @@ async def _look(queue: KeyedQueue, key: str, reconcile: Reconcile, timeout_s: fl
         return "bug"
     queue.done(key, look_again_s=look_again_s)
     return "ok"
+
+
+def _passes(error: InsulaError) -> bool:
+    return isinstance(error, ConflictError | UnavailableError)
 
 
 def _result(error: InsulaError) -> str:

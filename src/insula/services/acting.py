@@ -27,6 +27,10 @@ class Grip(Hands, Inquiry, Protocol):
     """What an actor needs: to change things, and to make sure before it destroys."""
 
 
+class BrakedError(UnavailableError):
+    """Too many homes were destroyed lately; this one waits."""
+
+
 class DeletionBrake:
     """Lets a few homes' data be destroyed in a window of time, and no more.
 
@@ -52,13 +56,13 @@ class DeletionBrake:
         """Take note that a home is about to be destroyed.
 
         Raises:
-            UnavailableError: Too many were destroyed lately; this one waits.
+            BrakedError: Too many were destroyed lately; this one waits.
         """
         now = self._clock()
         while self._destroyed and now - self._destroyed[0] >= self._window_s:
             self._destroyed.popleft()
         if len(self._destroyed) >= self._homes:
-            raise UnavailableError(
+            raise BrakedError(
                 f"the data of {name} are not deleted yet: {self._homes} homes went within {self._window_s:.0f} s",
                 remedy=f"create the Tenant {name} again with spec.adopt if this was a mistake; else wait",
             )
@@ -97,24 +101,15 @@ class Actor:
     async def carry_out(self, name: str, observed: Observed, decision: Decision, *, at: datetime) -> None:
         """Do everything that was decided for a tenant.
 
-        The ground and the Secrets come first and whole. After that each object stands for itself: the status is
-        written even where one could not be made, for it tells what was seen.
+        Ground and Secrets stand whole before anything is built on them. Within each part one failure keeps nothing
+        else from being made, and the status is written all the same, for it tells what was seen.
 
         Raises:
             InsulaError: The first failure, after all the rest was done.
         """
-        failures: list[InsulaError] = []
-        try:
-            for manifest in decision.ground:
-                await self._grip.apply(manifest)
-            for wish in decision.create_secrets:
-                await self._make_secret(name, wish)
-        except LeaseLostError:
-            raise
-        except InsulaError as error:
-            failures.append(error)
-        else:
-            failures += await self._each(name, observed, decision)
+        failures = await self._prepare(name, decision)
+        if not failures:
+            failures = await self._build(name, observed, decision)
         if decision.status is not None and observed.tenant is not None:
             failures += await _caught(self._grip.apply_status(_status(observed.tenant, decision.status)))
         for event in decision.events:
@@ -138,7 +133,18 @@ class Actor:
             )
             await self._grip.record(manifest)
 
-    async def _each(self, name: str, observed: Observed, decision: Decision) -> list[InsulaError]:
+    async def _prepare(self, name: str, decision: Decision) -> list[InsulaError]:
+        """Lay the ground and make the Secrets; where the Namespace fails, nothing else is worth a try."""
+        failures: list[InsulaError] = []
+        for manifest in decision.ground:
+            failures += await _caught(self._grip.apply(manifest))
+            if failures and manifest["kind"] == "Namespace":
+                return failures
+        for wish in decision.create_secrets:
+            failures += await _caught(self._make_secret(name, wish))
+        return failures
+
+    async def _build(self, name: str, observed: Observed, decision: Decision) -> list[InsulaError]:
         failures: list[InsulaError] = []
         for manifest in decision.apply:
             failures += await _caught(self._grip.apply(manifest))

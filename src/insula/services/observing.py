@@ -42,6 +42,7 @@ class _Resolved:
 class _SecretsSeen:
     namespace_uid: str
     until: float
+    asked: set[str] = field(default_factory=set)
     found: dict[str, Manifest] = field(default_factory=dict)
 
 
@@ -142,18 +143,17 @@ class Observer:
             return {}
         uid = namespace["metadata"]["uid"]
         seen = self._secrets.get(name)
-        if seen is not None and seen.namespace_uid == uid and self._clock() < seen.until:
-            return dict(seen.found)
-        seen = _SecretsSeen(uid, self._clock() + SECRETS_TTL_S)
-        for kind in SecretKind:
-            ref = ObjectRef("v1", "Secret", names.namespace(name), kind.value)
+        if seen is None or seen.namespace_uid != uid or self._clock() >= seen.until:
+            seen = self._secrets[name] = _SecretsSeen(uid, self._clock() + SECRETS_TTL_S)
+        # What was answered is kept even where the next answer fails: the next look then asks for the rest.
+        for missing in [kind.value for kind in SecretKind if kind.value not in seen.asked]:
             try:
-                found = await self._sight.find(ref)
+                found = await self._sight.find(ObjectRef("v1", "Secret", names.namespace(name), missing))
             except RefusedError:
                 return {}  # the RoleBinding that lets us look is not there yet
+            seen.asked.add(missing)
             if found is not None:
-                seen.found[kind.value] = found
-        self._secrets[name] = seen
+                seen.found[missing] = found
         return dict(seen.found)
 
     async def _pull_progress(self, name: str, objects: Mapping[ObjectRef, Manifest]) -> PullProgress | None:

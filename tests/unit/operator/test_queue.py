@@ -62,6 +62,14 @@ async def test_a_failing_key_waits_longer_each_time_up_to_a_bound() -> None:
         assert longest / 2 <= wait_s <= longest
 
 
+async def test_what_passes_by_itself_is_waited_for_no_longer_than_told() -> None:
+    queue = KeyedQueue(Backoff(first_s=60, longest_s=60))
+    queue.add("alice")
+    await taken(queue)
+    assert queue.failed("alice", at_most_s=0.01) == 0.01
+    assert await taken(queue) == "alice"
+
+
 async def test_a_success_forgets_the_failures() -> None:
     queue = KeyedQueue(Backoff(first_s=0.01, longest_s=60))
     for _ in range(3):

@@ -61,12 +61,21 @@ async def test_all_is_done_in_its_order() -> None:
     ]
 
 
-async def test_without_the_ground_nothing_is_built_but_the_status_is_told() -> None:
+async def test_without_the_whole_ground_nothing_is_built_but_the_status_is_told() -> None:
     cluster = FakeCluster()
     cluster.failures["apply ServiceAccount/ground"] = [UnavailableError("etcd is slow")]
     with pytest.raises(UnavailableError):
         await carry_out(cluster, whole_decision())
-    assert cluster.done == ["status Tenant/alice", "event Made"]
+    assert cluster.done == ["create Secret/resident-account", "status Tenant/alice", "event Made"]
+
+
+async def test_without_the_namespace_nothing_is_tried() -> None:
+    cluster = FakeCluster()
+    cluster.failures["apply Namespace/insula-alice"] = [UnavailableError("etcd is slow")]
+    ground = ({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NAMESPACE}}, *whole_decision().ground)
+    with pytest.raises(UnavailableError):
+        await carry_out(cluster, Decision(ground=ground, create_secrets=(a_wish(),)))
+    assert cluster.done == []
 
 
 async def test_an_object_that_is_refused_does_not_keep_the_others_from_being_made() -> None:

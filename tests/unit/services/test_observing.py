@@ -1,5 +1,6 @@
 """What an observer sees, and how little it asks."""
 
+import pytest
 from services_world import FakeCluster, a_namespace, a_plan, a_tenant
 
 from insula.domain import names
@@ -141,6 +142,16 @@ async def test_secrets_that_may_not_be_read_yet_count_as_missing_for_now() -> No
     observer = Observer(cluster, PLATFORM)
     assert (await observer.observe("alice")).secrets == {}
     assert set((await observer.observe("alice")).secrets) == {"gateway-key"}
+
+
+async def test_an_answer_that_was_had_is_not_asked_for_again_when_the_next_one_fails() -> None:
+    cluster = FakeCluster(a_plan(), a_tenant("alice"), a_namespace("alice"))
+    cluster.failures["find Secret/gateway-key"] = [UnavailableError("etcd is slow")]
+    observer = Observer(cluster, PLATFORM)
+    with pytest.raises(UnavailableError):
+        await observer.observe("alice")
+    await observer.observe("alice")
+    assert [ref.name for ref in cluster.asked].count("platform-account") == 1
 
 
 async def test_before_there_is_a_namespace_the_api_server_is_asked_to_make_sure() -> None:
