@@ -79,7 +79,7 @@ def find(
         return from_kubeconfig(kubeconfig, context=context)
     if named := environment.get("KUBECONFIG", ""):
         return from_kubeconfig(_first_existing(named), context=context)
-    usual = (home or Path.home()) / ".kube" / "config"
+    usual = (home or _home()) / ".kube" / "config"
     if usual.is_file():
         return from_kubeconfig(usual, context=context)
     if environment.get("KUBERNETES_SERVICE_HOST") and (IN_CLUSTER_DIRECTORY / "token").is_file():
@@ -143,6 +143,13 @@ def from_kubeconfig(path: Path, *, context: str = "") -> Access:
         server_name=str(cluster.get("tls-server-name") or ""),
         namespace=str(chosen.get("namespace") or "default"),
     )
+
+
+def _home() -> Path:
+    try:
+        return Path.home()
+    except RuntimeError:  # a container's user has neither HOME nor an entry in /etc/passwd
+        return Path("/")
 
 
 def _first_existing(paths: str) -> Path:

@@ -111,7 +111,7 @@ class Process:
                 await first(self._elector.keep(), self._lead(stop))
         except* LeaseLostError as group:
             # A worker's and the elector's own discovery of the same thing are one error to whoever reads it.
-            raise LeaseLostError(f"this operator stops: {group.exceptions[0]}") from group
+            raise LeaseLostError(f"this operator stops: {_first_leaf(group)}") from group
         finally:
             await self._elector.release()
             _log.info("operator_stopped")
@@ -148,3 +148,8 @@ class Process:
             await self._leader.lead(stop)
         finally:
             self._leading = False
+
+
+def _first_leaf(group: BaseExceptionGroup[BaseException]) -> BaseException:
+    first = group.exceptions[0]
+    return _first_leaf(first) if isinstance(first, BaseExceptionGroup) else first
