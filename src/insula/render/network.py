@@ -31,7 +31,7 @@ def policies(tenant: Tenant, platform: Platform) -> tuple[Manifest, ...]:
         _home_assistant(tenant, platform),
         _ollama(tenant, platform),
         _pull(tenant, platform),
-        _converse(tenant),
+        _converse(tenant, platform),
         _solver(tenant, platform),
     )
 
@@ -85,9 +85,13 @@ def _pull(tenant: Tenant, platform: Platform) -> Manifest:
     return _policy(tenant, names.PULL, _network(names.PULL_COMPONENT), egress=rules)
 
 
-def _converse(tenant: Tenant) -> Manifest:
-    rule = {"to": [_pods_here(names.HOME_ASSISTANT)], "ports": _tcp(names.HOME_ASSISTANT_PORT)}
-    return _policy(tenant, names.CONVERSE, _network(names.CONVERSE), egress=[rule])
+def _converse(tenant: Tenant, platform: Platform) -> Manifest:
+    """Let the Job reach the home that it sets up, and the gateway, which it asks what the model can do."""
+    rules: list[Manifest] = [
+        {"to": [_pods_here(names.HOME_ASSISTANT)], "ports": _tcp(names.HOME_ASSISTANT_PORT)},
+        {"to": [_pods_elsewhere(_gateway(platform))], "ports": _tcp(names.OLLAMA_PORT)},
+    ]
+    return _policy(tenant, names.CONVERSE, _network(names.CONVERSE), egress=rules)
 
 
 def _solver(tenant: Tenant, platform: Platform) -> Manifest:

@@ -138,9 +138,10 @@ def test_the_pull_job_reaches_the_public_registry_by_https_alone() -> None:
     assert rule["ports"] == [{"protocol": "TCP", "port": 443}]
 
 
-def test_the_converse_job_reaches_home_assistant_alone() -> None:
-    (rule,) = policy("converse")["egress"]
-    assert rule["to"] == [{"podSelector": {"matchLabels": {names.LABEL_NETWORK: "home-assistant"}}}]
+def test_the_converse_job_reaches_its_home_and_the_gateway_alone() -> None:
+    home, gateway = policy("converse")["egress"]
+    assert home["to"] == [{"podSelector": {"matchLabels": {names.LABEL_NETWORK: "home-assistant"}}}]
+    assert gateway["to"][0]["podSelector"]["matchLabels"] == {"app.kubernetes.io/component": "gateway"}
 
 
 def test_the_certificate_solver_is_reached_by_the_ingress_controller_alone() -> None:
