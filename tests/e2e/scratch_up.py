@@ -15,7 +15,7 @@ from insula.sandbox.layout import NODE_NAMES, Layout
 from insula.sandbox.progress import PlainProgress
 
 NODE = NODE_NAMES[0]
-IMAGES = (*catalogue.control_plane_images, *catalogue.other_images[:2])  # CoreDNS and kube-proxy beside them
+IMAGES = catalogue.control_plane_images
 
 
 def begin(stage: str) -> None:

@@ -13,7 +13,7 @@ from insula.sandbox import cluster as clusters
 from insula.sandbox import containerd, kubeadm, nodes, package_index
 from insula.sandbox.builds import catalogue, images, product
 from insula.sandbox.builds.graph import Graph
-from insula.sandbox.builds.recipes import Recipe, Results
+from insula.sandbox.builds.recipes import Recipe, Results, closure
 from insula.sandbox.builds.store import Store
 from insula.sandbox.cluster import Cluster
 from insula.sandbox.layout import NODE_NAMES, Layout
@@ -44,15 +44,25 @@ class Installation:
         cluster = Cluster(self.layout, binaries, tags={name: recipe.key for name, recipe in product.tagged.items()})
         await self._staged("node", asyncio.to_thread(nodes.start_node, self.layout, FIRST, binaries))
         package_index.start(self.layout)
-        await self._staged("images", self._import(results, catalogue.control_plane_images))
-        await self._staged("more images", self._import(results, (*catalogue.other_images, *product.product_images)))
-        await self._staged("control plane", asyncio.to_thread(kubeadm.init, self.layout, FIRST))
-        await self._staged("add-ons", self._install(cluster, results))
+        await self._staged("first images", self._import(results, catalogue.control_plane_images))
+        async with asyncio.TaskGroup() as group:
+            platform_images = (*catalogue.platform_images, product.insula_image)
+            group.create_task(self._staged("platform images", self._import(results, platform_images)))
+            group.create_task(self._staged("control plane", asyncio.to_thread(kubeadm.init, self.layout, FIRST)))
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._staged("home images", self._import(results, product.home_images)))
+            group.create_task(self._staged("add-ons", self._install(cluster, results)))
         return cluster
 
     async def build(self) -> Results:
-        """Build what the cache lacks."""
-        return await Graph(Store(self.layout.cache), self.progress).run(tuple(catalogue.everything()))
+        """Build what the cache lacks, and drop what only building needed."""
+        store, recipes = Store(self.layout.cache), tuple(catalogue.everything())
+        graph = Graph(store, self.progress)
+        results = await graph.run(recipes)
+        if graph.seconds:
+            shutil.rmtree(self.layout.cache / "gocache", ignore_errors=True)
+            store.prune(closure(recipes))
+        return results
 
     async def _import(self, results: Results, recipes: Sequence[Recipe]) -> None:
         """Import images that the node lacks, two archives at once."""

@@ -148,7 +148,7 @@ def _single(name: str, tag: str, build: Recipe, program: str, user: str = "") ->
     ).recipe()
 
 
-# What the cluster cannot begin without, and what may arrive while it begins.
+# What kubeadm looks for before it begins, and what may arrive while it works.
 control_plane_images: Final[tuple[Recipe, ...]] = (
     images.Image(
         names=(f"pause:{versions.PAUSE}", f"pause:{versions.KUBEADM_PAUSE}"),
@@ -165,9 +165,6 @@ control_plane_images: Final[tuple[Recipe, ...]] = (
         describe="all programs",
         needs=(kubernetes,),
     ).recipe(),
-)
-
-other_images: Final[tuple[Recipe, ...]] = (
     _single("coredns", versions.COREDNS, coredns, "coredns"),
     images.Image(
         names=(f"kube-proxy:{versions.KUBERNETES}",),
@@ -176,6 +173,9 @@ other_images: Final[tuple[Recipe, ...]] = (
         needs=(kubernetes,),
         rootfs=node_rootfs,
     ).recipe(),
+)
+
+platform_images: Final[tuple[Recipe, ...]] = (
     images.Image(
         names=(f"cilium:{versions.CILIUM}",),
         contents=_cilium_files,
@@ -220,4 +220,4 @@ tool_names: Final = (kubernetes.name, containerd.name, helm.name)
 
 def everything() -> Sequence[Recipe]:
     """Return every recipe that a complete sandbox needs."""
-    return (*cluster_tools, *control_plane_images, *other_images, *product.product_images, product.model)
+    return (*cluster_tools, *control_plane_images, *platform_images, *product.product_images, product.model)

@@ -135,7 +135,8 @@ def _insula_sources() -> tuple[str, ...]:
 home_assistant_image = _from_containerfile("home-assistant", (), 300)
 ollama_image = _from_containerfile("ollama", (), 15, ollama, fill=_fill_ollama)
 insula_image = _from_containerfile("insula", _insula_sources(), 60, fill=_fill_insula)
-product_images: Final = (insula_image, home_assistant_image, ollama_image)
+home_images: Final = (home_assistant_image, ollama_image)
+product_images: Final = (insula_image, *home_images)
 # By the image's last name; the tag is the recipe's key.
 tagged: Final = {recipe.name.removeprefix("image/"): recipe for recipe in product_images}
 

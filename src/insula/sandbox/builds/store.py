@@ -4,6 +4,7 @@ import contextlib
 import os
 import shutil
 import tempfile
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +14,7 @@ from insula.sandbox.builds.recipes import Recipe
 
 CACHE_VARIABLE: Final = "INSULA_CACHE"
 DEFAULT_CACHE: Final = Path("/var/cache/insula")
+STALE_S: Final = 3600.0
 
 
 @dataclass(frozen=True)
@@ -51,11 +53,16 @@ class Store:
         finally:
             shutil.rmtree(draft, ignore_errors=True)
 
-    def prune(self, keep: tuple[Recipe, ...]) -> list[Path]:
-        """Remove results and half-made drafts that no recipe of `keep` names; return what was removed."""
+    def prune(self, keep: tuple[Recipe, ...], *, older_than_s: float = STALE_S) -> list[Path]:
+        """Remove results and half-made drafts that no recipe of `keep` names; return what was removed.
+
+        What is younger than `older_than_s` seconds stays: another checkout or a running build may be its owner.
+        """
         wanted = {self.path(recipe) for recipe in keep}
         results = self.root / "results"
-        stale = [path for path in results.iterdir() if path not in wanted] if results.is_dir() else []
+        oldest = time.time() - older_than_s
+        found = results.iterdir() if results.is_dir() else iter(())
+        stale = [path for path in found if path not in wanted and path.stat().st_mtime < oldest]
         for path in stale:
             shutil.rmtree(path, ignore_errors=True)
         return stale
