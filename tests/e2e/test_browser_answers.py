@@ -15,15 +15,13 @@ from typing import Final
 from playwright.async_api import Locator, Page, async_playwright, expect
 from playwright.async_api import TimeoutError as PlaywrightTimeoutError
 
+from e2e.house import QUESTION, Home
 from insula.cli import cluster
 from insula.services import asking, tracing
 from insula.services.asking import Account, Door
 
-TENANT: Final = os.environ.get("INSULA_E2E_TENANT", "alice")
-INGRESS: Final = os.environ.get("INSULA_E2E_INGRESS", "10.99.0.11")  # where the ingress's status names no address
 CHROMIUM: Final = os.environ.get("INSULA_E2E_CHROMIUM", "/usr/bin/chromium")
 BUILD: Final = Path(__file__).parents[2] / "build" / "e2e"
-SENTENCE: Final = "What is the capital of France?"
 PAGE_TIMEOUT_MS: Final = 60_000  # the first load brings the whole frontend over two shared cores
 ANSWER_TIMEOUT_MS: Final = 120_000
 
@@ -42,10 +40,10 @@ ARGUMENTS: Final = (
 
 
 @contextlib.asynccontextmanager
-async def a_browser(door: Door, address: str, profile: Path) -> AsyncIterator[Page]:
-    """Open a page in a browser that trusts the home's authority and finds its host at an address."""
+async def a_browser(door: Door, profile: Path) -> AsyncIterator[Page]:
+    """Open a page in a browser that trusts the home's authority and finds its host at the ingress."""
     await trust(door.ca_pem, profile)
-    rules = f"--host-resolver-rules=MAP {door.host} {address}"
+    rules = f"--host-resolver-rules=MAP {door.host} {door.address}"
     async with async_playwright() as playwright:
         browser = await playwright.chromium.launch(
             executable_path=CHROMIUM, args=[*ARGUMENTS, rules], env={**os.environ, "HOME": str(profile)}
@@ -100,19 +98,20 @@ async def ask(page: Page, sentence: str) -> str:
     # While words still come, the bubble ends with an ellipsis.
     await expect(answers.last).to_have_text(re.compile(r"[^\s.…][^…]*$"), timeout=ANSWER_TIMEOUT_MS)
     assert "error" not in (await answers.last.get_attribute("class") or "").split()
-    return (await answers.last.inner_text()).strip()
+    # The bubble shows Markdown, which is drawn in an element of its own.
+    return (await answers.last.locator("ha-markdown-element").inner_text()).strip()
 
 
-async def test_a_resident_logs_in_and_assist_answers_what_she_types(tmp_path: Path) -> None:
+async def test_a_resident_logs_in_and_assist_answers_what_she_types(alice: Home, tmp_path: Path) -> None:
     async with cluster.connect() as client:
-        door = await asking.find_door(client, TENANT)
-        account = await asking.resident_account(client, TENANT)
-        before = {trace.request_id for trace in await tracing.requests(client, TENANT)}
-        async with a_browser(door, door.address or INGRESS, tmp_path) as page:
+        door = await asking.find_door(client, alice.name)
+        account = await asking.resident_account(client, alice.name)
+        before = {trace.request_id for trace in await tracing.requests(client, alice.name)}
+        async with a_browser(door, tmp_path) as page:
             await log_in(page, door, account)
-            answer = await ask(page, SENTENCE)
+            answer = await ask(page, QUESTION)
             await page.screenshot(path=BUILD / "assist-answers.png")
         assert answer
         # The answer came through the gateway from the tenant's own model, not from built-in sentences.
-        news = [trace for trace in await tracing.requests(client, TENANT) if trace.request_id not in before]
+        news = [trace for trace in await tracing.requests(client, alice.name) if trace.request_id not in before]
         assert any((trace.eval_count or 0) > 0 and trace.model_digest for trace in news)
