@@ -1,6 +1,7 @@
 """Root file systems made of Debian packages, as one trimmed layer each."""
 
 import asyncio
+import os
 import re
 import tarfile
 from dataclasses import dataclass
@@ -54,14 +55,22 @@ class Rootfs:
 
 
 def trim(source: Path, target: Path, left_out: tuple[str, ...]) -> None:
-    """Copy a tar without the paths that match, with owners by number and times of zero."""
+    """Copy a tar without the paths that match, with owners by number and times of zero.
+
+    A hard link whose first name is left out becomes a file of its own.
+    """
     pattern = re.compile("|".join(f"(?:{expression})" for expression in left_out))
     with tarfile.open(source) as whole, tarfile.open(target, "w", format=tarfile.PAX_FORMAT) as trimmed:
         for member in whole:
-            member.name = member.name.removeprefix("./")
-            if not member.name or member.name == "." or pattern.match(member.name):
+            info = member.replace(name=member.name.removeprefix("./"), mtime=0, uname="", gname="", deep=False)
+            if not info.name or info.name == "." or pattern.match(info.name):
                 continue
-            member.uname = member.gname = ""
-            member.mtime = 0
-            member.pax_headers = {}
-            trimmed.addfile(member, whole.extractfile(member) if member.isreg() else None)
+            info.pax_headers = {}
+            content = whole.extractfile(member) if member.isreg() else None
+            if member.islnk() and pattern.match(member.linkname.removeprefix("./")):
+                content = whole.extractfile(member)
+                info.type, info.linkname = tarfile.REGTYPE, ""
+                if content is not None:
+                    info.size = content.seek(0, os.SEEK_END)
+                    content.seek(0)
+            trimmed.addfile(info, content)

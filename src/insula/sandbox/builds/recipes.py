@@ -44,7 +44,7 @@ class Recipe:
     def __post_init__(self) -> None:
         digest = hashlib.sha256()
         for part in (self.name, *self.inputs, *(need.key for need in self.needs)):
-            encoded = part.encode()
+            encoded = part.encode(errors="surrogateescape")
             digest.update(len(encoded).to_bytes(8, "big") + encoded)
         object.__setattr__(self, "key", digest.hexdigest()[:16])
 
@@ -52,10 +52,19 @@ class Recipe:
         return hash(self.key)
 
 
-def file_contents(directory: Path) -> tuple[str, ...]:
-    """Return names and contents of all files of a directory, sorted: the inputs they stand for."""
-    files = sorted(path for path in directory.rglob("*") if path.is_file() and "__pycache__" not in path.parts)
-    return tuple(part for path in files for part in (str(path.relative_to(directory)), path.read_text()))
+def file_contents(directory: Path, *, without: str = "") -> tuple[str, ...]:
+    """Return names and contents of all files of a directory, sorted: the inputs they stand for.
+
+    Files that Python makes stay out, and what the directory holds by the name `without`.
+    """
+    files = sorted(path.relative_to(directory) for path in directory.rglob("*") if path.is_file())
+    kept = (path for path in files if "__pycache__" not in path.parts and path.parts[0] != without)
+    return tuple(part for path in kept for part in (str(path), file_content(directory / path)))
+
+
+def file_content(path: Path) -> str:
+    """Return a file's bytes as text, whatever they are: a program's input differs with each of them."""
+    return path.read_bytes().decode(errors="surrogateescape")
 
 
 def closure(recipes: tuple[Recipe, ...]) -> tuple[Recipe, ...]:

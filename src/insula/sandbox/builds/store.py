@@ -1,6 +1,7 @@
 """The build cache: one directory a result, named by the recipe's name and key, complete or absent."""
 
 import contextlib
+import math
 import os
 import shutil
 import tempfile
@@ -48,8 +49,11 @@ class Store:
         draft.chmod(0o755)
         try:
             yield draft
-            if not target.is_dir():
+            try:
                 draft.rename(target)
+            except OSError:
+                if not target.is_dir():  # else another maker was first, and its result is as good
+                    raise
         finally:
             shutil.rmtree(draft, ignore_errors=True)
 
@@ -62,7 +66,17 @@ class Store:
         results = self.root / "results"
         oldest = time.time() - older_than_s
         found = results.iterdir() if results.is_dir() else iter(())
-        stale = [path for path in found if path not in wanted and path.stat().st_mtime < oldest]
+        stale = [path for path in found if path not in wanted and _changed(path) < oldest]
         for path in stale:
-            shutil.rmtree(path, ignore_errors=True)
+            # A name of a result must not stand for a half of it, so it goes first.
+            going = path if path.name.startswith(".") else path.rename(results / f".{path.name}-gone")
+            shutil.rmtree(going, ignore_errors=True)
         return stale
+
+
+def _changed(path: Path) -> float:
+    """Return when a path last changed, in seconds of the clock; the far future when it is gone."""
+    try:
+        return path.stat().st_mtime
+    except FileNotFoundError:
+        return math.inf

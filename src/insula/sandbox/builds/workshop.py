@@ -1,6 +1,7 @@
 """Running the tools of a build: one log a recipe, a bounded number at once, no orphan left behind."""
 
 import asyncio
+import contextlib
 import os
 import signal
 from collections import deque
@@ -12,6 +13,7 @@ from typing import Final
 from insula.domain.errors import InsulaError, cap
 
 LOG_TAIL_LINES: Final = 12
+LAST_WORDS: Final = 900  # characters of the log that an error repeats: the end says why
 STOP_GRACE_S: Final = 5.0
 
 
@@ -27,11 +29,13 @@ class Workshop:
         cache: Root of the tools' own caches (Go's modules and objects, wheels) and of the logs.
         name: The recipe's name, for its log.
         host_environment: The variables the tools inherit.
+        stop_grace_s: Seconds that a tool has to clean up when it is told to stop.
     """
 
     cache: Path
     name: str
     host_environment: Mapping[str, str] = field(default_factory=lambda: dict(os.environ), repr=False)
+    stop_grace_s: float = STOP_GRACE_S
 
     @property
     def log(self) -> Path:
@@ -60,34 +64,39 @@ class Workshop:
                     stderr=log,
                     start_new_session=True,
                 )
-            except FileNotFoundError as error:
-                raise BuildError(
-                    f"{self.name}: the program {argv[0]} is missing", remedy="run scripts/install-tools.sh"
-                ) from error
+            except OSError as error:
+                raise self._not_started(argv[0], cwd, error) from error
             try:
                 code = await process.wait()
             except asyncio.CancelledError:
-                await _stop_group(process)
+                await _stop_group(process, self.stop_grace_s)
                 raise
         if code != 0:
             raise BuildError(f"{self.name}: {argv[0]} ended with code {code}: {self._last_words()}")
 
+    def _not_started(self, program: str | Path, cwd: Path | None, error: OSError) -> BuildError:
+        if isinstance(error, FileNotFoundError) and (cwd is None or cwd.is_dir()):
+            return BuildError(f"{self.name}: the program {program} is missing", remedy="run scripts/install-tools.sh")
+        return BuildError(f"{self.name}: {program} cannot be started: {cap(str(error))}")
+
     def _last_words(self) -> str:
         with self.log.open(errors="replace") as log:
-            tail = deque(log, maxlen=LOG_TAIL_LINES)
-        return f"{cap(' | '.join(line.strip() for line in tail), 900)} (whole log: {self.log})"
+            tail = " | ".join(line.strip() for line in deque(log, maxlen=LOG_TAIL_LINES))
+        return f"{tail[-LAST_WORDS:]} (whole log: {self.log})"
 
 
-async def _stop_group(process: asyncio.subprocess.Process) -> None:
-    """Stop a tool and its children, which share its process group."""
-    for number, grace in ((signal.SIGTERM, STOP_GRACE_S), (signal.SIGKILL, None)):
+async def _stop_group(process: asyncio.subprocess.Process, grace_s: float) -> None:
+    """Stop a tool and its children, which share its process group.
+
+    The tool itself may clean up for a while; children that outlive it are killed, as nobody waits for them.
+    """
+    with contextlib.suppress(ProcessLookupError):
         try:
-            os.killpg(process.pid, number)
-        except ProcessLookupError:
-            return
-        try:
-            async with asyncio.timeout(grace):
+            os.killpg(process.pid, signal.SIGTERM)
+            async with asyncio.timeout(grace_s):
                 await process.wait()
         except TimeoutError:
-            continue
-        return
+            pass
+        finally:
+            os.killpg(process.pid, signal.SIGKILL)
+    await process.wait()
