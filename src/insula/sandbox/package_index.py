@@ -13,10 +13,11 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urljoin, urlsplit
 
 import aiohttp
 from aiohttp import web
+from yarl import URL
 
 from insula.sandbox.layout import Layout
 
@@ -26,13 +27,16 @@ INDEX_VARIABLES: Final = ("UV_DEFAULT_INDEX", "UV_INDEX_URL", "PIP_INDEX_URL")
 JSON_TYPE: Final = "application/vnd.pypi.simple.v1+json"
 PROJECT: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
 MAX_FILE_HOSTS: Final = 16  # an index names one or two; more would make this an open proxy
+PASSED_HEADERS: Final = ("Content-Length", "Content-Type", "Content-Range", "ETag", "Accept-Ranges")
 COPY_BYTES: Final = 1 << 16
 CONNECT_TIMEOUT_S: Final = 20.0
+SILENCE_S: Final = 60.0  # longest silence of the index, in seconds, before its answer counts as lost
 MODULE: Final = "insula.sandbox.package_index"
 
 _upstream = web.AppKey("upstream", str)
 _session = web.AppKey("session", aiohttp.ClientSession)
-_hosts = web.AppKey("hosts", set[str])
+# The hosts of files that the index has named: origin (scheme, credentials, host) by host.
+_origins = web.AppKey("origins", dict[str, str])
 
 
 def upstream_index(environment: Mapping[str, str] = os.environ) -> str:
@@ -50,7 +54,7 @@ def application(upstream: str) -> web.Application:
     """Return the server; its client session lives as long as it."""
     app = web.Application()
     app[_upstream] = upstream
-    app[_hosts] = set()
+    app[_origins] = {}
     app.cleanup_ctx.append(_client)
     app.router.add_get("/simple/{project}/", _project)
     app.router.add_get("/files/{host}/{path:.+}", _file)
@@ -58,7 +62,7 @@ def application(upstream: str) -> web.Application:
 
 
 async def _client(app: web.Application) -> Any:
-    timeout = aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_TIMEOUT_S)
+    timeout = aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_TIMEOUT_S, sock_read=SILENCE_S)
     async with aiohttp.ClientSession(timeout=timeout, trust_env=True) as session:
         app[_session] = session
         yield
@@ -70,29 +74,52 @@ async def _project(request: web.Request) -> web.Response:
     if not PROJECT.fullmatch(project):
         raise web.HTTPNotFound
     address = f"{request.app[_upstream]}/{project}/"
-    async with request.app[_session].get(address, headers={"Accept": JSON_TYPE}) as answer:
-        if answer.status != web.HTTPOk.status_code:
-            return web.Response(status=answer.status)
-        page = await answer.json(content_type=None)
-    for file in page["files"]:
-        parts = urlsplit(file["url"])
-        if len(request.app[_hosts]) < MAX_FILE_HOSTS:
-            request.app[_hosts].add(parts.netloc)
-        file["url"] = f"/files/{parts.netloc}{parts.path}"
+    try:
+        async with request.app[_session].get(address, headers={"Accept": JSON_TYPE}) as answer:
+            if answer.status != web.HTTPOk.status_code:
+                return web.Response(status=answer.status)
+            page = await answer.json(content_type=None)
+            for file in page["files"]:
+                file["url"] = _passed(request.app, urljoin(str(answer.url), file["url"]))
+    except aiohttp.ClientError as error:
+        raise web.HTTPBadGateway(text="the machine's index does not answer") from error
+    except (ValueError, KeyError, TypeError) as error:
+        raise web.HTTPBadGateway(text="the machine's index does not speak JSON (PEP 691)") from error
     return web.json_response(page, content_type=JSON_TYPE)
+
+
+def _passed(app: web.Application, address: str) -> str:
+    """Return a file's address on this server, and remember whom to ask for it."""
+    parts = urlsplit(address)
+    host = _without_credentials(parts)
+    if parts.scheme in {"http", "https"} and len(app[_origins]) < MAX_FILE_HOSTS:
+        own = urlsplit(app[_upstream])
+        # The index's own credentials stay here and go to the index alone.
+        is_index = (own.scheme, _without_credentials(own)) == (parts.scheme, host)
+        app[_origins].setdefault(host, f"{parts.scheme}://{own.netloc if is_index else parts.netloc}")
+    return f"/files/{host}{parts.path}" + (f"?{parts.query}" if parts.query else "")
+
+
+def _without_credentials(parts: SplitResult) -> str:
+    return parts.netloc.rpartition("@")[2]
 
 
 async def _file(request: web.Request) -> web.StreamResponse:
     """Pass a file through, parts of it too."""
-    host, path = request.match_info["host"], request.match_info["path"]
-    if host not in request.app[_hosts]:
+    origin = request.app[_origins].get(request.match_info["host"])
+    if origin is None:
         raise web.HTTPNotFound(text="the index has not named this host")
+    path = request.rel_url.raw_path_qs.split("/", maxsplit=3)[3]  # as it was sent: a name may hold an escaped sign
     headers = {name: request.headers[name] for name in ("Range", "If-None-Match") if name in request.headers}
-    async with request.app[_session].get(f"https://{host}/{path}", headers=headers) as answer:
-        passed = {"Content-Length", "Content-Type", "Content-Range", "ETag", "Accept-Ranges"}
-        response = web.StreamResponse(
-            status=answer.status, headers={name: value for name, value in answer.headers.items() if name in passed}
-        )
+    headers["Accept-Encoding"] = "identity"  # the lengths that are passed on are those of the bytes that are
+    asked = request.app[_session].request(request.method, URL(f"{origin}/{path}", encoded=True), headers=headers)
+    try:
+        answer = await asked
+    except aiohttp.ClientError as error:
+        raise web.HTTPBadGateway(text="the machine's index does not answer") from error
+    async with answer:
+        passed = {name: answer.headers[name] for name in PASSED_HEADERS if name in answer.headers}
+        response = web.StreamResponse(status=answer.status, headers=passed)
         await response.prepare(request)
         async for chunk in answer.content.iter_chunked(COPY_BYTES):
             await response.write(chunk)
