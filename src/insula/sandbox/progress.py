@@ -29,17 +29,17 @@ class PlainProgress:
     stream: TextIO = field(default_factory=lambda: sys.stdout)
     started: float = field(default_factory=time.monotonic)
     stages: dict[str, float] = field(default_factory=dict)
-    _planned: int = 0
+    _planned: set[str] = field(default_factory=set)
     _ended: int = 0
 
     def plan(self, weights_s: Mapping[str, int]) -> None:
         """Announce how many steps will follow."""
-        self._planned += len(weights_s)
+        self._planned.update(weights_s)
         self._say(f"{len(weights_s)} things to build, about {sum(weights_s.values()) // 60 + 1} minutes on two cores")
 
     @contextlib.contextmanager
     def step(self, name: str) -> Iterator[None]:
-        """Print the step's name and seconds when it ends."""
+        """Print the step's name and seconds when it ends, and the count of those that were planned."""
         began = time.monotonic()
         try:
             yield
@@ -47,8 +47,8 @@ class PlainProgress:
             self._say(f"{name}: stopped after {time.monotonic() - began:.1f} s")
             raise
         self.stages[name] = time.monotonic() - began
-        self._ended += 1
-        count = f"[{self._ended}/{self._planned}] " if self._planned >= self._ended else ""
+        self._ended += name in self._planned
+        count = f"[{self._ended}/{len(self._planned)}] " if name in self._planned else ""
         self._say(f"{count}{name}: {self.stages[name]:.1f} s")
 
     def _say(self, text: str) -> None:
