@@ -3,6 +3,7 @@
 import asyncio
 import json
 import time
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
@@ -13,11 +14,11 @@ from insula.homeassistant.integration import Agent, ensure_agent, ensure_entry
 from insula.ollama.client import open_ollama
 from insula.ollama.names import ModelName
 
-HOME_S: Final = 120.0  # a home may be starting anew while we come
+HOME_S: Final = 300.0  # the home starts while we come; its very first start may take minutes on a slow disk
 READY_S: Final = 60.0
 # How long we try again what is out of reach: sooner done than by a new pod, which waits longer each time.
 PATIENCE_S: Final = 180.0
-AGAIN_S: Final = 2.0
+AGAIN_S: Final = 0.5
 TOOLS: Final = "tools"
 
 
@@ -35,10 +36,19 @@ async def converse(home_url: str, ollama_url: str, model: str, context_tokens: i
         UnavailableError: A part was still out of reach after three minutes.
         RefusedError: Home Assistant or the gateway does not let us in.
     """
+    account = secrets / "platform-account"
+    keys = _Keys(
+        username=_read(account / "username"),
+        password=_read(account / "password"),
+        gateway=_read(secrets / "gateway-key" / "key"),
+    )
+    name = str(ModelName.parse(model))
+    async with open_home(home_url) as home:
+        await home.wait_until_listening(HOME_S)
     ends = time.monotonic() + PATIENCE_S
     while True:
         try:
-            return await _set_up(home_url, ollama_url, model, context_tokens, secrets)
+            return await _set_up(home_url, ollama_url, name, context_tokens, keys)
         except UnavailableError as error:
             if time.monotonic() + AGAIN_S > ends:
                 raise
@@ -46,16 +56,20 @@ async def converse(home_url: str, ollama_url: str, model: str, context_tokens: i
             await asyncio.sleep(AGAIN_S)
 
 
-async def _set_up(home_url: str, ollama_url: str, model: str, context_tokens: int, secrets: Path) -> str:
-    account, key = secrets / "platform-account", _read(secrets / "gateway-key" / "key")
-    name = str(ModelName.parse(model))
-    async with open_ollama(ollama_url, key=key) as ollama:
-        can_control = TOOLS in await ollama.capabilities(name)
+@dataclass(frozen=True)
+class _Keys:
+    username: str
+    password: str = field(repr=False)
+    gateway: str = field(repr=False)
+
+
+async def _set_up(home_url: str, ollama_url: str, model: str, context_tokens: int, keys: _Keys) -> str:
+    async with open_ollama(ollama_url, key=keys.gateway) as ollama:
+        can_control = TOOLS in await ollama.capabilities(model)
     async with open_home(home_url) as home:
-        await home.wait_until_listening(HOME_S)
-        await home.log_in(_read(account / "username"), _read(account / "password"))
-        entry = await ensure_entry(home, url_with_key(ollama_url, key), READY_S)
-        agent = await ensure_agent(home, entry, Agent(name, context_tokens, can_control), READY_S)
+        await home.log_in(keys.username, keys.password)
+        entry = await ensure_entry(home, url_with_key(ollama_url, keys.gateway), READY_S)
+        agent = await ensure_agent(home, entry, Agent(model, context_tokens, can_control), READY_S)
         await prefer_agent(home, agent)
     return agent
 

@@ -47,8 +47,7 @@ def decide(name: str, observed: Observed, platform: Platform, *, render: Rendere
     if standing is Standing.GONE:
         return farewell.depart(name, observed, platform, render=render, now=now)
     view = _view(name, observed, platform, standing, now)
-    is_anothers = standing in (Standing.IN_THE_WAY, Standing.LEAVING)
-    if is_anothers or (standing is Standing.ADOPTING and view.verdict.tenant is None):
+    if standing in (Standing.IN_THE_WAY, Standing.LEAVING):
         decision = farewell.depart(name, observed, platform, render=render, now=now)
     elif view.verdict.tenant is None or standing is Standing.TERMINATING:
         decision = Decision()
@@ -95,12 +94,9 @@ def _situate(view: View, tenant: Tenant) -> Situation:
     facts, memory = view.facts, view.memory
     is_claimed = memories.is_claimed(memory, facts)
     wanted = memories.conversation(memory, tenant, facts)
-    may_begin = (
-        is_claimed
-        and facts.home_assistant.is_ready
-        and facts.ollama.is_ready
-        and not memories.missing_models(memory, tenant, facts)
-    )
+    # The Job itself waits for Home Assistant and Ollama to answer: its pod starts while they do. A model may take an
+    # hour to come, and a Job would not wait that long.
+    may_begin = is_claimed and not memories.missing_models(memory, tenant, facts)
     # Once begun it is not withdrawn because a pod restarts.
     has_begun = facts.converse.state is not JobState.ABSENT and facts.converse.purpose == wanted
     # Ollama's pod decides where the volume is, for it is the one that needs a GPU or much memory.

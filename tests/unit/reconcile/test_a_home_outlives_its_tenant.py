@@ -130,6 +130,13 @@ def test_an_adoption_that_is_refused_leaves_the_data_in_peace() -> None:
     assert world.memory().key_generation == 1
 
 
+def test_an_adoption_that_is_refused_never_destroys_what_was_to_be_adopted() -> None:
+    world = gone(DeletionPolicy.DELETE).create_again(adopt=TENANT_UID)
+    world.host_claims = {"ha.alice.example.com": "bob"}
+    world.step().pass_time(60).step()
+    assert world.namespace is not None
+
+
 def test_a_tenant_created_again_waits_until_the_old_home_is_destroyed_as_agreed() -> None:
     world = gone(DeletionPolicy.DELETE).create_again()
     world.step()
