@@ -133,7 +133,8 @@ def test_an_adoption_that_is_refused_leaves_the_data_in_peace() -> None:
 def test_an_adoption_that_is_refused_never_destroys_what_was_to_be_adopted() -> None:
     world = gone(DeletionPolicy.DELETE).create_again(adopt=TENANT_UID)
     world.host_claims = {"ha.alice.example.com": "bob"}
-    world.step().pass_time(60).step()
+    world.step()
+    world.pass_time(60).step()
     assert world.namespace is not None
 
 
