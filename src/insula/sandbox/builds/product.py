@@ -106,6 +106,9 @@ def _from_containerfile(
             storage=_storage(workshop),
             tag=recipe.key,
         )
+        # An image that fails its smoke test never becomes a result.
+        script = context / "smoke.sh"
+        await asyncio.to_thread(containerfiles.smoke, name, script, storage=_storage(workshop), tag=recipe.key)
         shutil.rmtree(context)
         images.write_names(draft, [f"{images.REPOSITORY}/{name}:{recipe.key}"], digest="")
 
