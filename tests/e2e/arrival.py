@@ -11,7 +11,9 @@ from typing import Final
 
 from e2e.house import MODEL, Home, create
 from e2e.inside import TRY_TO_TAKE
+from insula.domain import names
 from insula.domain.errors import InsulaError
+from insula.domain.manifests import Manifest
 
 ONBOARDING: Final = "/api/onboarding"
 LOOK_EVERY_S: Final = 0.1
@@ -42,6 +44,10 @@ class Arrival:
     outside: set[Answer] = field(default_factory=set)
     inside: set[Answer] = field(default_factory=set)
     knocks_before_it_listened: int = 0
+    claim: Manifest = field(default_factory=dict)
+    """How the container ended that made the accounts."""
+    routed_at: str = ""
+    """When the route was made, as Kubernetes says it."""
 
     def watch(self, ingress: str) -> None:
         """Create the home, and knock at it all the while."""
@@ -54,6 +60,10 @@ class Arrival:
             watcher.start()
         try:
             create(self.home, "--model", MODEL)
+            (pod,) = self.home.pods(names.HOME_ASSISTANT)
+            (claim,) = pod["status"]["initContainerStatuses"]
+            self.claim = claim["state"]["terminated"]
+            self.routed_at = self.home.get("ingress", names.HOME_ASSISTANT)["metadata"]["creationTimestamp"]
         finally:
             made.set()
             for watcher in watchers:
