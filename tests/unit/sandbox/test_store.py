@@ -129,3 +129,11 @@ def test_pruning_spares_what_is_young(store: Store) -> None:
 
 def test_pruning_an_empty_cache_is_nothing_to_do(store: Store) -> None:
     assert store.prune(()) == []
+
+
+def test_what_a_killed_pruning_left_behind_is_no_obstacle_to_the_next(store: Store) -> None:
+    kept(store).rename(store.root / "results" / ".gone-half")
+    kept(store)
+
+    assert len(store.prune((), older_than_s=-1)) == 2
+    assert list((store.root / "results").iterdir()) == []

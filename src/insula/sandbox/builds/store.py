@@ -68,8 +68,10 @@ class Store:
         found = results.iterdir() if results.is_dir() else iter(())
         stale = [path for path in found if path not in wanted and _changed(path) < oldest]
         for path in stale:
-            # A name of a result must not stand for a half of it, so it goes first.
-            going = path if path.name.startswith(".") else path.rename(results / f".{path.name}-gone")
+            # The name goes first: it must never stand for a half of a result.
+            going = Path(tempfile.mkdtemp(prefix=".gone-", dir=results))
+            with contextlib.suppress(FileNotFoundError):  # another process was first
+                path.replace(going)
             shutil.rmtree(going, ignore_errors=True)
         return stale
 
