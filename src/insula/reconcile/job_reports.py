@@ -48,7 +48,8 @@ def report(objects: Mapping[ObjectRef, Manifest], name: str, component: str, tit
     purpose = reading.annotations(job).get(names.ANNOTATION_PURPOSE, "")
     pods = [pod for pod in reading.pods(objects, component) if _is_of(pod, job)]
     said = _last_words(pods)
-    if reading.holds(job, "Complete"):
+    # Kubernetes calls a Job complete some seconds after its pod's only container has ended well.
+    if reading.holds(job, "Complete") or any(_has_ended_well(pod) for pod in pods):
         return JobReport(JobState.SUCCEEDED, purpose, said)
     error = _error(said)
     if reading.holds(job, "Failed"):
@@ -64,6 +65,11 @@ def report(objects: Mapping[ObjectRef, Manifest], name: str, component: str, tit
 def _is_of(pod: Manifest, job: Manifest) -> bool:
     owners = pod["metadata"].get("ownerReferences") or ()
     return any(owner.get("uid") == reading.uid(job) for owner in owners)
+
+
+def _has_ended_well(pod: Manifest) -> bool:
+    ended = [(container.get("state") or {}).get("terminated") for container in workloads.containers(pod)]
+    return bool(ended) and all(end is not None and end.get("exitCode") == 0 for end in ended)
 
 
 def _last_words(pods: list[Manifest]) -> Mapping[str, Any]:

@@ -90,6 +90,13 @@ def test_the_models_that_were_pulled_are_remembered_with_their_digests() -> None
     assert world.tenant["status"]["models"] == [{"name": MODEL, "digest": "sha256:1"}]
 
 
+def test_a_job_counts_as_done_as_soon_as_its_container_ended_well() -> None:
+    world = World().claimed()
+    world.end_pod(names.PULL, MODELS, exit_code=0)
+    world.settle()
+    assert world.memory().pulled == {MODEL: "sha256:1"}
+
+
 def test_the_conversation_waits_for_the_models() -> None:
     world = World().claimed()
     assert not world.has("Job", names.CONVERSE)
