@@ -13,7 +13,7 @@ from insula.domain.errors import UnavailableError
 from insula.ollama import adding, catalogue, registry
 from insula.ollama.names import ModelName
 from insula.sandbox import package_index, versions
-from insula.sandbox.commands import run
+from insula.sandbox.commands import CommandError, run
 from insula.sandbox.layout import NODE_NAMES, Layout
 
 # Longest wait for something to become ready, in seconds, on two loaded cores.
@@ -67,12 +67,18 @@ class Cluster:
             argv = ("rollout", "status", workload, "-n", namespace, f"--timeout={READY_TIMEOUT_S}s")
             try:
                 self.kubectl(*argv, timeout_s=READY_TIMEOUT_S + 10)
-            except Exception as error:
-                pods = self.kubectl("get", "pods", "-n", namespace, "--no-headers")
+            except CommandError as error:
                 raise UnavailableError(
-                    f"{workload} in {namespace} does not become ready: {' / '.join(pods.split(chr(10)))}",
+                    f"{workload} in {namespace} does not become ready: {self._pods(namespace)}",
                     remedy=f"kubectl --kubeconfig {self.layout.kubeconfig} describe pods -n {namespace}",
                 ) from error
+
+    def _pods(self, namespace: str) -> str:
+        """Return the states of a namespace's pods in one line, as far as they can be had."""
+        try:
+            return " / ".join(self.kubectl("get", "pods", "-n", namespace, "--no-headers").splitlines())
+        except CommandError as error:
+            return str(error)
 
     def get(self, *words: str) -> dict[str, Any]:
         """Return an object or a list of them as JSON."""
@@ -163,7 +169,7 @@ async def _until_applied(cluster: Cluster, addon: str, *, attempts: int = 60) ->
     for attempt in range(attempts):
         try:
             await asyncio.to_thread(cluster.apply, addon)
-        except Exception:
+        except CommandError:
             if attempt == attempts - 1:
                 raise
             await asyncio.sleep(1)

@@ -54,6 +54,16 @@ class Installation:
             group.create_task(self._staged("add-ons", self._install(cluster, results)))
         return cluster
 
+    def kind(self) -> str:
+        """Say what kind of run this will be: cold builds all, warm starts from a full cache, others only mend."""
+        if nodes.is_up(self.layout, FIRST):
+            return "repair"
+        store = Store(self.layout.cache)
+        missing = [recipe for recipe in closure(tuple(catalogue.everything())) if not store.has(recipe)]
+        if not missing:
+            return "warm"
+        return "cold" if catalogue.kubernetes in missing and product.home_assistant_image in missing else "partly built"
+
     async def build(self) -> Results:
         """Build what the cache lacks, and drop what only building needed."""
         store, recipes = Store(self.layout.cache), tuple(catalogue.everything())

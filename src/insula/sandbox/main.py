@@ -8,19 +8,18 @@ import sys
 import time
 from collections.abc import Coroutine
 from datetime import UTC, datetime
-from typing import Annotated, Any, Final, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, Final, TypeVar
 
 import typer
 
 from insula.domain.errors import InsulaError, UnavailableError, UsageError
 from insula.sandbox import nodes, package_index, preflight, teardown
-from insula.sandbox.builds import catalogue, product
-from insula.sandbox.builds.recipes import closure
-from insula.sandbox.builds.store import Store
 from insula.sandbox.cluster import Cluster
-from insula.sandbox.installation import Installation
 from insula.sandbox.layout import NODE_NAMES, Layout
-from insula.sandbox.progress import reporting
+from insula.sandbox.progress import Progress, reporting
+
+if TYPE_CHECKING:
+    from insula.sandbox.installation import Installation
 
 T = TypeVar("T")
 
@@ -36,10 +35,10 @@ def up() -> None:
     _check_machine(layout)
     began = time.monotonic()
     with reporting() as progress:
-        installation = Installation(layout, progress)
-        cold = not all(Store(layout.cache).has(recipe) for recipe in closure(tuple(catalogue.everything())))
+        installation = _installation(layout, progress)
+        kind = installation.kind()
         _run(installation.up())
-    _note_times(layout, installation.seconds, time.monotonic() - began, cold=cold)
+    _note_times(layout, installation.seconds, time.monotonic() - began, kind)
     typer.echo(f"The sandbox is up. Its kubeconfig: {layout.kubeconfig}")
 
 
@@ -48,7 +47,7 @@ def build() -> None:
     """Build everything the sandbox runs, without starting it."""
     layout = Layout.default()
     with reporting() as progress:
-        _run(Installation(layout, progress).build())
+        _run(_installation(layout, progress).build())
 
 
 @app.command()
@@ -91,6 +90,8 @@ def kubeconfig() -> None:
 @app.command()
 def image_tags() -> None:
     """Print the names of Insula's own images as the sandbox runs them."""
+    from insula.sandbox.builds import product  # noqa: PLC0415  # see _installation
+
     for name, recipe in product.tagged.items():
         typer.echo(f"localhost/insula/{name}:{recipe.key}")
 
@@ -105,6 +106,13 @@ def check_machine() -> None:
             typer.echo(f"      → {check.remedy}")
     if not preflight.may_start(checks):
         raise UnavailableError("this machine cannot carry a sandbox yet")
+
+
+def _installation(layout: Layout, progress: Progress) -> "Installation":
+    """Return a run of `up`. What it builds is read from the repository, which the other commands do without."""
+    from insula.sandbox.installation import Installation  # noqa: PLC0415
+
+    return Installation(layout, progress)
 
 
 def _check_machine(layout: Layout) -> None:
@@ -130,11 +138,10 @@ def _run(work: Coroutine[Any, Any, T]) -> T:
         raise error from group
 
 
-def _note_times(layout: Layout, stages: dict[str, float], total_s: float, *, cold: bool) -> None:
-    """Keep the seconds of this run beside the cluster's state; the benchmark reads the last cold and warm one."""
+def _note_times(layout: Layout, stages: dict[str, float], total_s: float, kind: str) -> None:
+    """Keep the seconds of this run, by its kind (cold, warm, repair, …); the benchmark reads the last of each."""
     path = layout.cache / TIMES_FILE
     known = json.loads(path.read_text()) if path.is_file() else {}
-    kind = "cold" if cold else "warm"
     known[kind] = {"seconds": total_s, "stages": stages, "at": datetime.now(UTC).isoformat(timespec="seconds")}
     path.write_text(json.dumps(known, indent=2))
 

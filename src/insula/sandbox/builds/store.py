@@ -2,7 +2,6 @@
 
 import contextlib
 import math
-import os
 import shutil
 import tempfile
 import time
@@ -12,9 +11,8 @@ from pathlib import Path
 from typing import Final
 
 from insula.sandbox.builds.recipes import Recipe
+from insula.sandbox.layout import Layout
 
-CACHE_VARIABLE: Final = "INSULA_CACHE"
-DEFAULT_CACHE: Final = Path("/var/cache/insula")
 STALE_S: Final = 3600.0
 
 
@@ -27,7 +25,7 @@ class Store:
     @classmethod
     def default(cls) -> "Store":
         """Return the store that `INSULA_CACHE` names, else the machine's."""
-        return cls(Path(os.environ.get(CACHE_VARIABLE, DEFAULT_CACHE)))
+        return cls(Layout.default().cache)
 
     def path(self, recipe: Recipe) -> Path:
         """Return where the recipe's result is, or will be."""
