@@ -25,11 +25,14 @@ from insula.domain.conditions import ConditionType
 from insula.domain.manifests import Manifest, ObjectRef
 from insula.kube import config, kinds, requests
 from insula.kube.client import Client
+from insula.sandbox.layout import Layout
+from insula.sandbox.main import TIMES_FILE
 from insula.services import asking
 
 RESULTS: Final = Path(__file__).parent / "results" / "first-answer.json"
 QUESTION: Final = "What is the capital of France?"
 GOAL_S: Final = 12.0
+SANDBOX_GOALS_S: Final = {"cold": 1800.0, "warm": 90.0}
 READY_TIMEOUT_S: Final = 600.0
 REST_S: Final = 20.0  # after the answer: a home at rest, its model still loaded
 
@@ -66,13 +69,11 @@ def main(
     model: Annotated[str, typer.Option(help="The model, present in the platform's registry.")] = "gemma3:270m",
     address: Annotated[str, typer.Option(help="Where the ingress listens, if its status does not say.")] = "10.99.0.11",
     release: Annotated[str, typer.Option(help="Namespace of Insula itself.")] = "insula-system",
-    sandbox_cold: Annotated[float, typer.Option(help="Seconds that a cold `sandbox up` took; 0: not measured.")] = 0.0,
-    sandbox_warm: Annotated[float, typer.Option(help="Seconds that a warm `sandbox up` took; 0: not measured.")] = 0.0,
     results: Annotated[Path, typer.Option(help="Where the figures go.")] = RESULTS,
 ) -> None:
     """Measure, print and write the figures."""
     done, ours = asyncio.run(_measure(runs, model, address, release))
-    taken = _figures(done, ours, sandbox_cold, sandbox_warm)
+    taken = _figures(done, ours, sandbox_times(Layout.default().cache / TIMES_FILE))
     figures.show(taken)
     figures.write(results, taken, runs=[asdict(run) for run in done], question=QUESTION, model=model)
 
@@ -181,7 +182,7 @@ def _tenant(name: str, model: str) -> Manifest:
     }
 
 
-def _figures(done: list[Run], ours: dict[str, list[float]], cold_s: float, warm_s: float) -> list[Figure]:
+def _figures(done: list[Run], ours: dict[str, list[float]], times: dict[str, float]) -> list[Figure]:
     bare = Figure("ha_bare_start_seconds", [run.bare_start_s for run in done], "s")
     whole = Figure(
         "first_answer_seconds",
@@ -195,9 +196,18 @@ def _figures(done: list[Run], ours: dict[str, list[float]], cold_s: float, warm_
     stages = [Figure(f"stage_{stage}_seconds", [run.stages[stage] for run in done], "s") for stage in done[0].stages]
     rest = [Figure("tenant_rest_mib", [run.rest_mib for run in done], "MiB")]
     rest += [Figure(f"{component}_rss_mib", values, "MiB") for component, values in ours.items() if values]
-    sandbox = [("sandbox_cold_seconds", cold_s, 1800.0), ("sandbox_warm_seconds", warm_s, 90.0)]
-    rest += [Figure(name, [value], "s", goal=goal) for name, value, goal in sandbox if value]
+    rest += [
+        Figure(f"sandbox_{kind}_seconds", [times[kind]], "s", goal=goal)
+        for kind, goal in SANDBOX_GOALS_S.items()
+        if kind in times
+    ]
     return [whole, bare, *stages, *rest]
+
+
+def sandbox_times(path: Path) -> dict[str, float]:
+    """Return the seconds of the sandbox's last start of each kind, as `insula sandbox up` noted them."""
+    noted = json.loads(path.read_text()) if path.is_file() else {}
+    return {kind: float(times["seconds"]) for kind, times in noted.items()}
 
 
 def _limit(done: list[Run]) -> str:

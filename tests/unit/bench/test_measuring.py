@@ -78,7 +78,7 @@ def test_a_figure_is_written_with_its_spread(tmp_path: Path) -> None:
 def test_the_figures_bear_the_names_that_are_followed_over_time() -> None:
     stages = {**dict.fromkeys(first_answer._STAGES.values(), 2.0), "login": 8.0, "answer": 9.0}
     run = Run("t", stages=stages, bare_start_s=4.0, rest_mib=900.0)
-    taken = first_answer._figures([run], {"operator": [60.0], "gateway": [70.0]}, 1200.0, 60.0)
+    taken = first_answer._figures([run], {"operator": [60.0], "gateway": [70.0]}, {"cold": 1200.0, "warm": 60.0})
     assert {"first_answer_seconds", "ha_bare_start_seconds", "tenant_rest_mib", "operator_rss_mib"} <= {
         figure.figure for figure in taken
     }
