@@ -14,7 +14,7 @@ from insula.domain.errors import InsulaError, NotFoundError, RefusedError, Unava
 ANSWER_S: Final = 30.0
 # Commands and their answers are small; the largest is the list of entities.
 MESSAGE_LIMIT_BYTES: Final = 16 << 20
-LOOK_EVERY_S: Final = 0.5
+LOOK_EVERY_S: Final = 0.1
 CLIENT_ERROR: Final = 400
 SERVER_ERROR: Final = 500
 

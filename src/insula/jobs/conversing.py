@@ -1,18 +1,22 @@
 """The Job that makes a home talk to its model: Ollama's integration with the tenant's key, and the agent."""
 
 import asyncio
+import contextlib
 import json
 import time
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeVar
 
-from insula.domain.errors import UnavailableError
+from insula.domain.errors import InsulaError, UnavailableError
 from insula.homeassistant.assist import prefer_agent
 from insula.homeassistant.connection import open_home
 from insula.homeassistant.integration import Agent, ensure_agent, ensure_entry
 from insula.ollama.client import open_ollama
 from insula.ollama.names import ModelName
+
+T = TypeVar("T")
 
 HOME_S: Final = 300.0  # the home starts while we come; its very first start may take minutes on a slow disk
 READY_S: Final = 60.0
@@ -43,17 +47,38 @@ async def converse(home_url: str, ollama_url: str, model: str, context_tokens: i
         gateway=_read(secrets / "gateway-key" / "key"),
     )
     name = str(ModelName.parse(model))
-    async with open_home(home_url) as home:
-        await home.wait_until_listening(HOME_S)
+    loading = asyncio.create_task(_load(ollama_url, name, context_tokens, keys))
+    try:
+        async with open_home(home_url) as home:
+            await home.wait_until_listening(HOME_S)
+        return await _patiently(lambda: _set_up(home_url, ollama_url, name, context_tokens, keys))
+    finally:
+        loading.cancel()
+        await asyncio.wait([loading])
+
+
+async def _patiently(attempt: Callable[[], Awaitable[T]]) -> T:
+    """Try again for a while what is out of reach."""
     ends = time.monotonic() + PATIENCE_S
     while True:
         try:
-            return await _set_up(home_url, ollama_url, name, context_tokens, keys)
+            return await attempt()
         except UnavailableError as error:
             if time.monotonic() + AGAIN_S > ends:
                 raise
             print(json.dumps({"event": "tried_again", "because": error.message}), flush=True)
             await asyncio.sleep(AGAIN_S)
+
+
+async def _load(ollama_url: str, model: str, context_tokens: int, keys: "_Keys") -> None:
+    """Have the model loaded by the time the resident asks; whatever goes wrong here, the first question loads it."""
+
+    async def load() -> None:
+        async with open_ollama(ollama_url, key=keys.gateway) as ollama:
+            await ollama.load(model, context_tokens)
+
+    with contextlib.suppress(InsulaError):
+        await _patiently(load)
 
 
 @dataclass(frozen=True)

@@ -46,6 +46,11 @@ class Ollama:
         shown = await self._call("POST", "/api/show", {"model": model})
         return frozenset(shown.get("capabilities") or ())
 
+    async def load(self, model: str, context_tokens: int) -> None:
+        """Load a model and keep it, for conversations of that many tokens: another number would load it again."""
+        body = {"model": model, "keep_alive": -1, "options": {"num_ctx": context_tokens}, "stream": False}
+        await self._call("POST", "/api/generate", body, timeout_s=CHAT_S)
+
     async def chat(self, model: str, text: str) -> str:
         """Return the model's answer to one sentence; it is loaded first if it is not."""
         body = {"model": model, "messages": [{"role": "user", "content": text}], "stream": False}
