@@ -35,6 +35,7 @@ QUESTION: Final = "What is the capital of France?"
 # A home is ready in about 12 s on two idle cores; the cores are rarely idle.
 READY_S: Final = 240.0
 LOOK_EVERY_S: Final = 0.5
+ROUTE_S: Final = 10.0  # from a home that is ready to a route that leads to it
 
 
 def insula(
@@ -155,6 +156,7 @@ class Home:
         connector = aiohttp.TCPConnector(ssl=door_opener.trust(door.ca_pem), resolver=door_opener.resolver(door))
         async with aiohttp.ClientSession(connector=connector) as session:
             home = HomeAssistant(session, URL(door.url))
+            await home.wait_until_listening(ROUTE_S)
             await home.log_in(account.username, account.password)
             yield home
 

@@ -11,6 +11,13 @@ from insula.sandbox.cluster import Cluster
 SECONDS = 60.0  # some ten seconds on idle cores
 
 
+def as_written(workload: Manifest) -> Manifest:
+    """Return a workload without what its controllers report: pods that still go away are no change of ours."""
+    reported = {"resourceVersion", "managedFields"}
+    metadata = {key: value for key, value in workload["metadata"].items() if key not in reported}
+    return {**workload, "metadata": metadata, "status": {}}
+
+
 def standing(cluster: Cluster, tenant: Home) -> dict[str, Any]:
     """Return what would change if something were done again: pods and their restarts, workloads as they are written.
 
@@ -32,7 +39,7 @@ def standing(cluster: Cluster, tenant: Home) -> dict[str, Any]:
         if pod["status"]["phase"] == "Running" and not pod["metadata"].get("deletionTimestamp")
     }
     workloads = {
-        f"{one['kind']} {one['metadata']['namespace']}/{one['metadata']['name']}": one["metadata"]["resourceVersion"]
+        f"{one['kind']} {one['metadata']['namespace']}/{one['metadata']['name']}": as_written(one)
         for one in listed("deployments,daemonsets,services")
     }
     return pods | workloads

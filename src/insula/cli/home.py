@@ -1,8 +1,10 @@
 """Open a tenant's home from a person's machine: at the route's address, by its own name, with its own authority."""
 
+import asyncio
 import contextlib
 import socket
 import ssl
+import time
 from collections.abc import AsyncIterator
 from typing import Final
 
@@ -16,12 +18,20 @@ from insula.homeassistant.connection import HomeAssistant
 from insula.services.asking import Account, Door, Home
 
 CONNECT_S: Final = 10.0
+# A route leads to a home a few seconds after the home is ready: ingress controllers gather changes before they act.
+ROUTE_PATIENCE_S: Final = 10.0
+LOOK_EVERY_S: Final = 0.3
 ANSWER_S: Final = assist.TALK_S
 
 
 @contextlib.asynccontextmanager
-async def log_in(door: Door, account: Account) -> AsyncIterator[Home]:
+async def log_in(door: Door, account: Account, *, patience_s: float = ROUTE_PATIENCE_S) -> AsyncIterator[Home]:
     """Open a home and log in; the connection closes with the context.
+
+    Args:
+        door: Where the home is.
+        account: Who logs in.
+        patience_s: For how many seconds nothing behind the door may answer.
 
     Raises:
         UnavailableError: Nothing answers at the door, or not the home that is meant.
@@ -31,8 +41,19 @@ async def log_in(door: Door, account: Account) -> AsyncIterator[Home]:
     timeout = aiohttp.ClientTimeout(total=ANSWER_S, sock_connect=CONNECT_S)
     async with aiohttp.ClientSession(connector=connector, timeout=timeout) as session:
         home = HomeAssistant(session, URL(door.url))
-        await home.log_in(account.username, account.password)
+        await _log_in(home, account, patience_s)
         yield _Home(home)
+
+
+async def _log_in(home: HomeAssistant, account: Account, patience_s: float) -> None:
+    deadline = time.monotonic() + patience_s
+    while True:
+        try:
+            return await home.log_in(account.username, account.password)
+        except UnavailableError:
+            if time.monotonic() >= deadline:
+                raise
+            await asyncio.sleep(LOOK_EVERY_S)
 
 
 class _Home:

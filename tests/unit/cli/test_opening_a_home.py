@@ -43,7 +43,13 @@ def a_certificate(directory: Path) -> tuple[str, Path]:
     return pem, path
 
 
-async def flow(_request: web.Request) -> web.Response:
+LATE = web.AppKey("late", list[None])  # how many times more the route says that nobody is behind it
+
+
+async def flow(request: web.Request) -> web.Response:
+    if request.app[LATE]:
+        request.app[LATE].pop()
+        raise web.HTTPServiceUnavailable(text="no available server")
     return web.json_response({"flow_id": "f1", "type": "form"})
 
 
@@ -82,10 +88,16 @@ async def process(request: web.Request) -> web.Response:
 
 
 @pytest.fixture
-async def door(tmp_path: Path) -> AsyncIterator[Door]:
+def late() -> list[None]:
+    return []
+
+
+@pytest.fixture
+async def door(tmp_path: Path, late: list[None]) -> AsyncIterator[Door]:
     """A home with its own authority, on a port of this machine."""
     pem, file = a_certificate(tmp_path)
     application = web.Application()
+    application[LATE] = late
     application.router.add_post("/auth/login_flow", flow)
     application.router.add_post("/auth/login_flow/f1", step)
     application.router.add_post("/auth/token", token)
@@ -123,7 +135,20 @@ async def test_a_false_password_is_a_refusal(door: Door) -> None:
 
 async def test_a_home_whose_authority_nobody_vouches_for_is_not_spoken_to(door: Door) -> None:
     with pytest.raises(UnavailableError, match="certificate"):
-        async with home.log_in(Door(door.host, door.address, ""), ALICE):
+        async with home.log_in(Door(door.host, door.address, ""), ALICE, patience_s=0):
+            pass
+
+
+async def test_a_route_that_does_not_lead_to_the_home_yet_is_tried_again(door: Door, late: list[None]) -> None:
+    late += [None, None]
+    async with home.log_in(door, ALICE) as opened:
+        assert await opened.default_agent() == "conversation.ollama"
+
+
+async def test_patience_ends_with_what_the_route_said(door: Door, late: list[None]) -> None:
+    late += [None] * 9
+    with pytest.raises(UnavailableError, match="no available server"):
+        async with home.log_in(door, ALICE, patience_s=0.5):
             pass
 
 
