@@ -3,6 +3,7 @@
 import asyncio
 import json
 import string
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from importlib import resources
@@ -20,6 +21,7 @@ from insula.sandbox.layout import NODE_NAMES, Layout
 READY_TIMEOUT_S: Final = 300
 HELM_TIMEOUT_S: Final = 400
 REGISTRY_NODE_PORT: Final = 30500
+REGISTRY_ANSWER_S: Final = 5
 RELEASE: Final = "insula"
 RELEASE_NAMESPACE: Final = "insula-system"
 
@@ -151,10 +153,21 @@ async def install_registry(cluster: Cluster, model: str, gguf: Path) -> None:
     await asyncio.to_thread(cluster.rolled_out, "insula-registry", "deployment/registry")
     name = ModelName.parse(model)
     url = f"http://{cluster.layout.node_address(NODE_NAMES[0])}:{REGISTRY_NODE_PORT}"
-    async with registry.open_registry(url) as opened:
-        present = await opened.list_models()
-    if name not in present:
+    if name not in await _models_of(url):
         await adding.push_model(url, model, gguf, catalogue.recipe_for(name))
+
+
+async def _models_of(url: str) -> list[ModelName]:
+    """Return what the registry holds. After a boot its old state looks ready a moment before it is."""
+    ends = time.monotonic() + READY_TIMEOUT_S
+    while True:
+        try:
+            async with asyncio.timeout(REGISTRY_ANSWER_S), registry.open_registry(url) as opened:
+                return await opened.list_models()
+        except (UnavailableError, TimeoutError):
+            if time.monotonic() > ends:
+                raise
+            await asyncio.sleep(1)
 
 
 async def install_insula(cluster: Cluster, chart: Path) -> None:

@@ -1,12 +1,14 @@
 """The door `insula sandbox`: build, up, status, down, kubeconfig."""
 
 import asyncio
+import contextlib
+import fcntl
 import json
 import os
 import shutil
 import sys
 import time
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Iterator
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated, Any, Final, TypeVar
 
@@ -33,8 +35,8 @@ def up() -> None:
     """Bring the sandbox up, or repair it; a second run returns in seconds."""
     layout = Layout.default()
     _check_machine(layout)
-    began = time.monotonic()
-    with reporting() as progress:
+    with _alone(layout), reporting() as progress:
+        began = time.monotonic()
         installation = _installation(layout, progress)
         kind = installation.kind()
         _run(installation.up())
@@ -75,7 +77,8 @@ def down(
     layout = Layout.default()
     if os.geteuid() != 0:
         raise UsageError("only root can take a sandbox down", remedy="run it with sudo")
-    teardown.down(layout)
+    with _alone(layout):
+        teardown.down(layout)
     if purge:
         shutil.rmtree(layout.cache, ignore_errors=True)
     typer.echo("The sandbox is down.")
@@ -113,6 +116,20 @@ def _installation(layout: Layout, progress: Progress) -> "Installation":
     from insula.sandbox.installation import Installation  # noqa: PLC0415
 
     return Installation(layout, progress)
+
+
+@contextlib.contextmanager
+def _alone(layout: Layout) -> Iterator[None]:
+    """Wait until no other run changes this sandbox. The lock is the kernel's: it ends with the process."""
+    path = layout.cache / "locks" / f"{layout.name}.up"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            typer.echo("another run is at work on this sandbox; waiting for its end", err=True)
+            fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
 
 
 def _check_machine(layout: Layout) -> None:

@@ -71,7 +71,9 @@ def _write_settings(layout: Layout, node: str, paths: NodePaths) -> None:
     (etc / "hostname").write_text(f"{node}\n")
     hosts = [f"{layout.node_address(name)} {name}" for name in NODE_NAMES]
     (etc / "hosts").write_text("\n".join(["127.0.0.1 localhost", "::1 localhost", *hosts, ""]))
-    (etc / "resolv.conf").write_text(resolv_conf(layout, _machine_resolv_conf()))
+    # Nobody answers there, and says so at once. A node has no way to the machine's own name servers: CoreDNS would ask
+    # them for every outside name and wait until its time is up.
+    (etc / "resolv.conf").write_text(f"nameserver {layout.bridge_address}\n")
     (etc / "config.toml").write_text(containerd_settings.render())
     machine_id = etc / "machine-id"
     if not machine_id.exists():
@@ -81,27 +83,6 @@ def _write_settings(layout: Layout, node: str, paths: NodePaths) -> None:
         file = pretended / key
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text(f"{value}\n")
-
-
-def _machine_resolv_conf() -> str:
-    # systemd-resolved's own file has a loopback address; beside it lies the one with the real servers.
-    for path in (Path("/run/systemd/resolve/resolv.conf"), Path("/etc/resolv.conf")):
-        if path.exists():
-            return path.read_text()
-    return ""
-
-
-def resolv_conf(layout: Layout, machine: str) -> str:
-    """Return a node's resolv.conf: the machine's name servers that a node can reach.
-
-    Without any it names the machine's end of the bridge: CoreDNS refuses to start with no server at all.
-    """
-    servers = [
-        words[1]
-        for words in (line.split() for line in machine.splitlines())
-        if len(words) > 1 and words[0] == "nameserver" and not words[1].startswith(("127.", "::1"))
-    ]
-    return "".join(f"nameserver {server}\n" for server in servers or [str(layout.bridge_address)])
 
 
 def _machine(paths: NodePaths) -> Iterator[Step]:

@@ -65,12 +65,3 @@ def test_node_keeps_its_machine_id_when_it_starts_again(layout: Layout, binaries
     first = (layout.node("n1").etc / "machine-id").read_text()
     node_root.prepare(layout, "n1", binaries)
     assert (layout.node("n1").etc / "machine-id").read_text() == first
-
-
-def test_nodes_ask_the_machines_name_servers_that_they_can_reach() -> None:
-    machine = "search lan\nnameserver 127.0.0.53\nnameserver 192.168.1.1\n"
-    assert node_root.resolv_conf(LAYOUT, machine) == "nameserver 192.168.1.1\n"
-
-
-def test_nodes_without_a_reachable_name_server_name_the_bridge() -> None:
-    assert node_root.resolv_conf(LAYOUT, "nameserver 127.0.0.1\n") == "nameserver 10.99.0.1\n"

@@ -56,7 +56,12 @@ cilium = GoBuild(
     links=("cilium-agent", "cilium-operator-generic", "cilium-cni", "cilium-dbg"),
 ).recipe()
 helm = GoBuild("helm", weight_s=64, packages=("helm.sh/helm/v3/cmd/helm",)).recipe()
-cert_manager = GoBuild("cert-manager", weight_s=89, links=("controller", "webhook", "cainjector")).recipe()
+cert_manager = GoBuild(
+    "cert-manager",
+    weight_s=89,
+    variables=(("github.com/cert-manager/cert-manager/pkg/util.AppVersion", versions.CERT_MANAGER),),
+    links=("controller", "webhook", "cainjector"),
+).recipe()
 local_path = GoBuild("local-path", weight_s=40, packages=("github.com/rancher/local-path-provisioner",)).recipe()
 registry = GoBuild("registry", weight_s=40).recipe()
 
