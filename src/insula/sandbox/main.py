@@ -142,16 +142,13 @@ def _check_machine(layout: Layout) -> None:
 
 
 def _run(work: Coroutine[Any, Any, T]) -> T:
-    """Run to the end; of several failures at once the first of ours is told."""
+    """Run to the end; of several failures at once one is told, ours before others."""
     try:
         return asyncio.run(work)
     except BaseExceptionGroup as group:
-        ours = group.subgroup(InsulaError)
-        error: BaseException | None = ours
+        error: BaseException = group.subgroup(InsulaError) or group
         while isinstance(error, BaseExceptionGroup):
             error = error.exceptions[0]
-        if error is None:
-            raise
         raise error from group
 
 

@@ -1,6 +1,7 @@
 """Root file systems made of Debian packages, as one trimmed layer each."""
 
 import asyncio
+import copy
 import os
 import re
 import tarfile
@@ -62,7 +63,8 @@ def trim(source: Path, target: Path, left_out: tuple[str, ...]) -> None:
     pattern = re.compile("|".join(f"(?:{expression})" for expression in left_out))
     with tarfile.open(source) as whole, tarfile.open(target, "w", format=tarfile.PAX_FORMAT) as trimmed:
         for member in whole:
-            info = member.replace(name=member.name.removeprefix("./"), mtime=0, uname="", gname="", deep=False)
+            info = copy.copy(member)  # Debian 12's Python 3.11.2 has no TarInfo.replace yet
+            info.name, info.mtime, info.uname, info.gname = member.name.removeprefix("./"), 0, "", ""
             if not info.name or info.name == "." or pattern.match(info.name):
                 continue
             info.pax_headers = {}
