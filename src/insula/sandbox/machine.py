@@ -9,6 +9,7 @@ import json
 import os
 import platform
 import shutil
+import stat
 import socket
 import struct
 import tempfile
@@ -65,6 +66,7 @@ class Machine:
         memory: Memory that programs could get, in bytes.
         disk_free: Free bytes where the state directory will lie.
         cache_free: Free bytes where the cache will lie.
+        cache_used: Bytes of results that the cache holds already.
         same_disk: State and cache lie on one disk.
         can_raise_settings: Kernel settings below /proc/sys can be written.
         inotify_instances: How many inotify instances one user may have.
@@ -84,6 +86,7 @@ class Machine:
     memory: int
     disk_free: int
     cache_free: int
+    cache_used: int
     same_disk: bool
     can_raise_settings: bool
     inotify_instances: int
@@ -109,6 +112,7 @@ def look(layout: Layout) -> Machine:
         memory=_available_memory(),
         disk_free=shutil.disk_usage(state).free,
         cache_free=shutil.disk_usage(cache).free,
+        cache_used=_size(layout.cache / "results"),
         same_disk=state.stat().st_dev == cache.stat().st_dev,
         can_raise_settings=os.access("/proc/sys/fs/inotify/max_user_instances", os.W_OK),
         inotify_instances=int(sysctls.read("fs/inotify/max_user_instances")),
@@ -116,6 +120,12 @@ def look(layout: Layout) -> Machine:
         commands=commands,
         leftovers=tuple(_leftovers(layout)) if has_ip else (),
     )
+
+
+def _size(directory: Path) -> int:
+    """Return the bytes of all files below a directory, links left out; 0 if there is none."""
+    statuses = (path.lstat() for path in directory.rglob("*"))
+    return sum(status.st_size for status in statuses if stat.S_ISREG(status.st_mode))
 
 
 def _search_path() -> str:

@@ -25,6 +25,7 @@ GOOD = Machine(
     memory=8 * GIB,
     disk_free=100 * GIB,
     cache_free=100 * GIB,
+    cache_used=0,
     same_disk=True,
     can_raise_settings=True,
     inotify_instances=128,
@@ -82,6 +83,10 @@ def test_version_1_needs_its_own_controllers() -> None:
 
 def test_little_disk_warns_since_the_programs_may_be_built_already() -> None:
     assert the_check("disk", replace(GOOD, disk_free=20 * GIB)).verdict is Verdict.WARN
+
+
+def test_a_full_cache_needs_no_disk_to_build() -> None:
+    assert the_check("disk", replace(GOOD, disk_free=10 * GIB, cache_used=6 * GIB)).verdict is Verdict.OK
 
 
 def test_two_disks_are_judged_apart() -> None:
