@@ -9,8 +9,8 @@ import json
 import os
 import platform
 import shutil
-import stat
 import socket
+import stat
 import struct
 import tempfile
 from dataclasses import dataclass
