@@ -10,6 +10,7 @@ import os
 import re
 import subprocess
 import sys
+import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
@@ -19,10 +20,11 @@ import aiohttp
 from aiohttp import web
 from yarl import URL
 
+from insula.domain.errors import NotFoundError
 from insula.sandbox.layout import Layout
 
 PORT: Final = 3141
-INDEX_HOST: Final = "pypi.org"
+LOCK: Final = Path(__file__).parents[3] / "uv.lock"
 INDEX_VARIABLES: Final = ("UV_DEFAULT_INDEX", "UV_INDEX_URL", "PIP_INDEX_URL")
 JSON_TYPE: Final = "application/vnd.pypi.simple.v1+json"
 PROJECT: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
@@ -40,9 +42,25 @@ _origins = web.AppKey("origins", dict[str, str])
 
 
 def upstream_index(environment: Mapping[str, str] = os.environ) -> str:
-    """Return the machine's index: what the usual variables name, else the public one; without a slash at its end."""
+    """Return the machine's index: what the usual variables name, else the one that Insula's own lock file names.
+
+    Without a slash at its end.
+    """
     named = next((environment[name] for name in INDEX_VARIABLES if environment.get(name)), "")
-    return (named or f"https://{INDEX_HOST}/simple").rstrip("/")
+    return (named or locked_index(LOCK.read_text())).rstrip("/")
+
+
+def locked_index(lock: str) -> str:
+    """Return the index from which a uv.lock took its packages.
+
+    Raises:
+        NotFoundError: It names none.
+    """
+    sources = (package["source"] for package in tomllib.loads(lock)["package"])
+    index = next((str(source["registry"]) for source in sources if "registry" in source), "")
+    if not index:
+        raise NotFoundError("uv.lock names no package index", remedy="set UV_DEFAULT_INDEX")
+    return index
 
 
 def url(layout: Layout) -> str:
