@@ -33,7 +33,9 @@ async def make_area(home: Home, name: str) -> None:
 async def wait_until_running(home: HomeAssistant) -> None:
     """Wait until Home Assistant has started all it wants to start; it answers long before."""
     async with asyncio.timeout(RUNNING_S):
-        while (await home.call("GET", "/api/config"))["state"] != "RUNNING":
+        while True:
+            if (await home.call("GET", "/api/config"))["state"] == "RUNNING":
+                return
             await asyncio.sleep(LOOK_EVERY_S)
 
 
