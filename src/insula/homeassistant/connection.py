@@ -15,6 +15,8 @@ ANSWER_S: Final = 30.0
 # Commands and their answers are small; the largest is the list of entities.
 MESSAGE_LIMIT_BYTES: Final = 16 << 20
 LOOK_EVERY_S: Final = 0.1
+# Some networks drop what is sent to a Service whose pod is not ready; the kernel would try again after 1, 3, 7 seconds.
+KNOCK_S: Final = 0.25
 CLIENT_ERROR: Final = 400
 SERVER_ERROR: Final = 500
 
@@ -45,7 +47,7 @@ class HomeAssistant:
             async with asyncio.timeout(timeout_s):
                 while True:
                     try:
-                        await self.call("GET", "/manifest.json")
+                        await self.call("GET", "/manifest.json", connect_s=KNOCK_S)
                     except UnavailableError:
                         await asyncio.sleep(LOOK_EVERY_S)
                     else:
@@ -80,14 +82,23 @@ class HomeAssistant:
         *,
         form: dict[str, str] | None = None,
         timeout_s: float = ANSWER_S,
+        connect_s: float | None = None,
     ) -> Any:
         """Send one REST request and return its JSON answer.
+
+        Args:
+            method: The HTTP method.
+            path: The path, from the root.
+            body: What is sent as JSON.
+            form: What is sent as a form instead.
+            timeout_s: Longest time for the whole, in seconds.
+            connect_s: Longest time to be connected, in seconds; None: as long as for the whole.
 
         Raises:
             NotFoundError: Home Assistant answered 404.
         """
         headers = {"Authorization": f"Bearer {self._token}"} if self._token else {}
-        url, timeout = self._url.join(URL(path)), aiohttp.ClientTimeout(total=timeout_s)
+        url, timeout = self._url.join(URL(path)), aiohttp.ClientTimeout(total=timeout_s, sock_connect=connect_s)
         try:
             async with self._session.request(
                 method, url, json=body, data=form, headers=headers, timeout=timeout
