@@ -7,7 +7,7 @@ goes. Only the bridge and the machine's ends of the cables must be removed by ha
 import json
 from typing import Any, Final
 
-from insula.sandbox.commands import run
+from insula.sandbox.commands import CommandError, run
 from insula.sandbox.layout import Layout
 
 NODE_INTERFACE: Final = "eth0"
@@ -50,11 +50,20 @@ def disconnect(layout: Layout, node: str) -> None:
     The cable is removed by name, since orphaned TCP sockets can keep a dead node's namespace, and with it the cable,
     alive for minutes.
     """
-    if layout.link(node) in links():
-        run(["ip", "link", "delete", layout.link(node)])
+    _delete(layout.link(node))
 
 
 def remove_bridge(layout: Layout) -> None:
     """Remove the sandbox's bridge; harmless when there is none."""
-    if layout.bridge in links():
-        run(["ip", "link", "delete", layout.bridge])
+    _delete(layout.bridge)
+
+
+def _delete(link: str) -> None:
+    """Delete a link; one whose namespace ends just now may go by itself meanwhile."""
+    if link not in links():
+        return
+    try:
+        run(["ip", "link", "delete", link])
+    except CommandError:
+        if link in links():
+            raise
