@@ -4,7 +4,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from aiohttp import web
-from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
+from prometheus_client import CollectorRegistry
+
+from insula.services import health
 
 
 @dataclass
@@ -24,20 +26,5 @@ class Readiness:
 
 
 def application(readiness: Readiness, registry: CollectorRegistry) -> web.Application:
-    """Return the application with /healthz (the event loop turns), /readyz and /metrics."""
-
-    async def healthz(_request: web.Request) -> web.Response:
-        return web.Response(text="ok\n")
-
-    async def readyz(_request: web.Request) -> web.Response:
-        failing = readiness.failing()
-        return web.Response(status=503 if failing else 200, text="\n".join(failing or ["ok"]) + "\n")
-
-    async def metrics(_request: web.Request) -> web.Response:
-        return web.Response(body=generate_latest(registry), headers={"Content-Type": CONTENT_TYPE_LATEST})
-
-    application = web.Application()
-    application.router.add_get("/healthz", healthz)
-    application.router.add_get("/readyz", readyz)
-    application.router.add_get("/metrics", metrics)
-    return application
+    """Return the second port's server: alive while the event loop turns, ready while no check fails."""
+    return health.application(registry, unready=readiness.failing, unhealthy=list)

@@ -16,11 +16,10 @@ from insula.kube import config
 from insula.kube.client import Client
 from insula.kube.config import Access
 from insula.kube.leases import Elector, LeaseLostError
-from insula.operator import health
 from insula.operator.leading import Leader, first
 from insula.operator.metrics import Metrics
 from insula.operator.settings import LEASE, Settings, load_platform
-from insula.services import logs
+from insula.services import health, logs
 
 # A stand-by that the API server has not answered for this long could not take over.
 CONTACT_S: Final = 30.0

@@ -65,18 +65,7 @@ def deployment(tenant: Tenant, platform: Platform) -> Manifest:
     }
     # A changed script is a changed pod: the files of a mounted ConfigMap are read at the start only.
     contents = {names.ANNOTATION_HASH: objects.digest(scripts(tenant)["data"])}
-    return {
-        "apiVersion": "apps/v1",
-        "kind": "Deployment",
-        "metadata": objects.metadata(tenant.name, names.HOME_ASSISTANT, component=names.HOME_ASSISTANT),
-        "spec": {
-            "replicas": 0 if tenant.suspended else 1,
-            "revisionHistoryLimit": 2,
-            "strategy": {"type": "Recreate"},
-            "selector": {"matchLabels": objects.selector(tenant.name, names.HOME_ASSISTANT)},
-            "template": pods.template(tenant.name, names.HOME_ASSISTANT, spec, contents),
-        },
-    }
+    return pods.deployment(tenant, names.HOME_ASSISTANT, spec, contents)
 
 
 @cache

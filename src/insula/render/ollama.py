@@ -58,18 +58,7 @@ def deployment(tenant: Tenant, platform: Platform) -> Manifest:
         "containers": [_container(tenant, platform)],
         "volumes": [pods.claim_volume("models", names.OLLAMA_MODELS), pods.scratch_volume("tmp", "1Gi")],
     }
-    return {
-        "apiVersion": "apps/v1",
-        "kind": "Deployment",
-        "metadata": objects.metadata(tenant.name, names.OLLAMA, component=names.OLLAMA),
-        "spec": {
-            "replicas": 0 if tenant.suspended else 1,
-            "revisionHistoryLimit": 2,
-            "strategy": {"type": "Recreate"},
-            "selector": {"matchLabels": objects.selector(tenant.name, names.OLLAMA)},
-            "template": pods.template(tenant.name, names.OLLAMA, spec),
-        },
-    }
+    return pods.deployment(tenant, names.OLLAMA, spec)
 
 
 def _container(tenant: Tenant, platform: Platform) -> Manifest:

@@ -6,6 +6,7 @@ from typing import Any, Final
 from insula.domain import names
 from insula.domain.manifests import Manifest
 from insula.domain.platform import Platform
+from insula.domain.tenants import Tenant
 from insula.render import objects
 
 USER_ID: Final = 10001  # the user of all our images, and the group that owns the volumes
@@ -26,6 +27,24 @@ def template(
             **({"annotations": dict(annotations)} if annotations else {}),
         },
         "spec": dict(spec),
+    }
+
+
+def deployment(
+    tenant: Tenant, component: str, spec: Mapping[str, Any], annotations: Mapping[str, str] | None = None
+) -> Manifest:
+    """Return a Deployment of one pod, none while suspended; `Recreate`, for two pods on one volume are damage."""
+    return {
+        "apiVersion": "apps/v1",
+        "kind": "Deployment",
+        "metadata": objects.metadata(tenant.name, component, component=component),
+        "spec": {
+            "replicas": 0 if tenant.suspended else 1,
+            "revisionHistoryLimit": 2,
+            "strategy": {"type": "Recreate"},
+            "selector": {"matchLabels": objects.selector(tenant.name, component)},
+            "template": template(tenant.name, component, spec, annotations),
+        },
     }
 
 

@@ -1,4 +1,4 @@
-"""Answers /healthz, /readyz and /metrics."""
+"""The port of a serving process for the kubelet and whoever scrapes: /healthz, /readyz and /metrics."""
 
 from collections.abc import Callable, Sequence
 

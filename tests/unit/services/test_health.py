@@ -7,9 +7,9 @@ import pytest
 from aiohttp import web
 
 from insula.domain.errors import InvalidSpecError, NotFoundError
-from insula.operator import health
 from insula.operator.metrics import Metrics
 from insula.operator.settings import load_platform
+from insula.services import health
 
 
 async def asked(
