@@ -10,7 +10,7 @@ from yarl import URL
 from insula.domain.errors import NotFoundError, RefusedError, UnavailableError, cap
 
 ANSWER_S: Final = 30.0
-CHAT_S: Final = 300.0  # a cold model of 40 GB is read first
+LOAD_S: Final = 300.0  # a cold model of 40 GB is read first
 
 
 @asynccontextmanager
@@ -49,13 +49,7 @@ class Ollama:
     async def load(self, model: str, context_tokens: int) -> None:
         """Load a model and keep it, for conversations of that many tokens: another number would load it again."""
         body = {"model": model, "keep_alive": -1, "options": {"num_ctx": context_tokens}, "stream": False}
-        await self._call("POST", "/api/generate", body, timeout_s=CHAT_S)
-
-    async def chat(self, model: str, text: str) -> str:
-        """Return the model's answer to one sentence; it is loaded first if it is not."""
-        body = {"model": model, "messages": [{"role": "user", "content": text}], "stream": False}
-        answer = await self._call("POST", "/api/chat", body, timeout_s=CHAT_S)
-        return str(answer["message"]["content"])
+        await self._call("POST", "/api/generate", body, timeout_s=LOAD_S)
 
     async def _call(self, method: str, path: str, body: Any = None, timeout_s: float = ANSWER_S) -> dict[str, Any]:
         timeout = aiohttp.ClientTimeout(total=timeout_s)

@@ -60,11 +60,6 @@ class NodePaths:
         return self.root / "kubernetes"
 
     @property
-    def kubelet(self) -> Path:
-        """What the node sees as /var/lib/kubelet."""
-        return self.root / "kubelet"
-
-    @property
     def volumes(self) -> Path:
         """What the node sees as /opt/local-path-provisioner, the home of persistent volumes."""
         return self.root / "volumes"

@@ -52,7 +52,3 @@ class Hands(Protocol):
 
     async def record(self, event: Manifest) -> None:
         """Record an Event; its loss is not an error."""
-
-
-class World(View, Inquiry, Hands, Protocol):
-    """All of it."""
