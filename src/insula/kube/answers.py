@@ -12,6 +12,19 @@ class ExpiredError(UnavailableError):
     """The resource version asked for is no longer kept: list again."""
 
 
+class BusyError(UnavailableError):
+    """The API server asks to be left alone for a while.
+
+    Args:
+        message: What was asked, and the server's words.
+        retry_after_s: For how many seconds at least.
+    """
+
+    def __init__(self, message: str, *, retry_after_s: float) -> None:
+        super().__init__(message, remedy="the API server is busy; it is asked again later")
+        self.retry_after_s = retry_after_s
+
+
 class UnauthenticatedError(RefusedError):
     """The API server does not know who we are."""
 
@@ -37,18 +50,21 @@ _BY_STATUS: Final[Mapping[int, tuple[type[InsulaError], str]]] = {
 
 # Answers after which the same request may be sent again, when the server says in how many seconds.
 RETRIABLE_STATUSES: Final = frozenset({429, 503})
-MAX_RETRY_AFTER_S: Final = 30.0  # longer waits belong to the queue's backoff, not to a worker that sits on them
+MAX_RETRY_AFTER_S: Final = 300.0  # a server that asks for a day is asked again all the same
 
 
-def error_from(request: Request, status: int, body: bytes) -> InsulaError:
+def error_from(request: Request, status: int, body: bytes, headers: Mapping[str, str] | None = None) -> InsulaError:
     """Return the error that an answer stands for.
 
     Args:
         request: What was asked.
         status: The HTTP status, 400 or above.
         body: The body, a Kubernetes Status if all is well.
+        headers: The answer's headers, which may ask for patience.
     """
-    return error_from_status(request, {"code": status, "message": _message(body)})
+    error = error_from_status(request, {"code": status, "message": _message(body)})
+    wait_s = retry_after_s(status, headers or {})
+    return error if wait_s is None else BusyError(error.message, retry_after_s=wait_s)
 
 
 def error_from_status(request: Request, status: Mapping[str, Any]) -> InsulaError:

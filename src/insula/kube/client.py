@@ -4,8 +4,10 @@ import asyncio
 import contextlib
 import copy
 import json
+import math
+import random
 import time
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator, Mapping
 from types import TracebackType
 from typing import Any, Final, Protocol, Self
 
@@ -19,11 +21,12 @@ from insula.kube.config import Access
 from insula.kube.kinds import Kind
 from insula.kube.requests import Request
 
-# The longest that one attempt may take. An apply takes about 10 ms; a write must end while the Lease that allowed it
-# still keeps others away (see `leases.Timing`), a list of many objects takes its time.
+# The longest that one attempt may take. An apply takes about 10 ms, a list of many objects takes its time.
 WRITE_TIMEOUT_S: Final = 6.0
 READ_TIMEOUT_S: Final = 20.0
 MAX_ATTEMPTS: Final = 4
+# A caller sits out a shorter wait that the server asks for; a longer one is the caller's own to plan.
+PATIENCE_S: Final = 5.0
 MAX_CONNECTIONS: Final = 64  # HTTP/1.1: one request a connection at a time
 
 
@@ -42,6 +45,10 @@ class Listing:
         self.resource_version = resource_version
 
 
+# Says for how many seconds this process may write from now on; raises when it may not.
+Fence = Callable[[], float]
+
+
 def _uncounted(_verb: str, _resource: str, _status: int, _seconds: float, /) -> None:
     return None
 
@@ -55,12 +62,10 @@ class Client:
     Args:
         access: The server and who we are.
         meter: Is told of each call.
-        may_write: Called before each write; raises when this process may not write any more.
+        may_write: Asked before each write, which is cut off when that time is over.
     """
 
-    def __init__(
-        self, access: Access, *, meter: Meter = _uncounted, may_write: Callable[[], None] = lambda: None
-    ) -> None:
+    def __init__(self, access: Access, *, meter: Meter = _uncounted, may_write: Fence = lambda: math.inf) -> None:
         self.access = access
         self._meter = meter
         self._may_write = may_write
@@ -79,7 +84,7 @@ class Client:
         if self._session is not None:
             await self._session.close()
 
-    def fenced(self, may_write: Callable[[], None]) -> Self:
+    def fenced(self, may_write: Fence) -> Self:
         """Return a view of this client that asks `may_write` before each write."""
         view = copy.copy(self)
         view._may_write = may_write
@@ -165,44 +170,64 @@ class Client:
 
     async def json(self, request: Request) -> Manifest:
         """Send a request and return the JSON object that it is answered with."""
-        answer: Manifest = json.loads(await self.send(request))
+        body = await self.send(request)
+        try:
+            answer: Manifest = json.loads(body)
+        except ValueError as error:
+            raise UnavailableError(
+                f"{request.verb} {request.path}: the answer is not JSON",
+                remedy=f"check what stands between here and the API server at {self.access.server}",
+            ) from error
         return answer
 
     async def send(self, request: Request) -> bytes:
         """Send a request, again while the server asks for patience, and return the body of its success.
 
         Raises:
-            InsulaError: What `answers` makes of a refusal; `UnavailableError` where nothing answered.
+            InsulaError: What `answers` makes of a refusal; `UnavailableError` where nothing answered; `BusyError`
+                where the server asks for more patience than we have here.
         """
         for attempt in range(1, MAX_ATTEMPTS + 1):
             status, headers, body = await self._attempt(request)
             if status < 400:  # noqa: PLR2004
                 return body
             wait_s = answers.retry_after_s(status, headers)
-            if wait_s is None or attempt == MAX_ATTEMPTS:
+            if wait_s is None or wait_s > PATIENCE_S or attempt == MAX_ATTEMPTS:
                 break
-            await asyncio.sleep(wait_s)
-        raise answers.error_from(request, status, body)
+            # Later than asked by up to a quarter, so that all who were sent away do not come back together.
+            await asyncio.sleep(wait_s * random.uniform(1.0, 1.25))  # noqa: S311  # spreads load, keeps no secret
+        raise answers.error_from(request, status, body, headers)
 
     @contextlib.asynccontextmanager
-    async def stream(self, request: Request) -> AsyncGenerator[AsyncIterator[bytes], None]:
+    async def stream(
+        self, request: Request, *, opening_s: float = READ_TIMEOUT_S
+    ) -> AsyncGenerator[AsyncIterator[bytes], None]:
         """Open a request whose answer goes on and yield its chunks as they come; leaving closes it.
 
-        The caller bounds the silence between two chunks.
+        The answer begins within `opening_s`; after that, the caller bounds the silence between two chunks.
         """
-        async with self._exchange(request) as response:
-            if response.status >= 400:  # noqa: PLR2004
-                raise answers.error_from(request, response.status, await response.read())
+        async with contextlib.AsyncExitStack() as stack:
+            with self._answering(request, opening_s):
+                async with asyncio.timeout(opening_s):
+                    response = await stack.enter_async_context(self._exchange(request))
+                    if response.status >= 400:  # noqa: PLR2004
+                        raise answers.error_from(request, response.status, await response.read(), response.headers)
             yield response.content.iter_any()
 
     async def _attempt(self, request: Request) -> tuple[int, Mapping[str, str], bytes]:
-        timeout_s = WRITE_TIMEOUT_S if request.writes else READ_TIMEOUT_S
-        try:
+        timeout_s = min(WRITE_TIMEOUT_S, self._may_write()) if request.writes else READ_TIMEOUT_S
+        with self._answering(request, timeout_s):
             async with asyncio.timeout(timeout_s), self._exchange(request) as response:
                 return response.status, response.headers, await response.read()
+
+    @contextlib.contextmanager
+    def _answering(self, request: Request, timeout_s: float) -> Iterator[None]:
+        """Say of a timeout what it means."""
+        try:
+            yield
         except TimeoutError as error:
             raise UnavailableError(
-                f"{request.verb} {request.path}: no answer within {timeout_s:.0f} s",
+                f"{request.verb} {request.path}: no answer within {timeout_s:.1f} s",
                 remedy=f"check the API server at {self.access.server}",
             ) from error
 
@@ -210,8 +235,6 @@ class Client:
     async def _exchange(self, request: Request) -> AsyncGenerator[aiohttp.ClientResponse, None]:
         if self._session is None:
             raise RuntimeError("the client is used outside of `async with`")
-        if request.writes:
-            self._may_write()
         started, status = time.monotonic(), 0
         try:
             async with self._session.request(

@@ -12,8 +12,8 @@ import structlog
 from insula.domain.errors import InsulaError, NotFoundError, UnavailableError
 from insula.domain.manifests import Manifest
 from insula.kube import answers, lines, requests
-from insula.kube.answers import ExpiredError
-from insula.kube.client import Client
+from insula.kube.answers import BusyError, ExpiredError
+from insula.kube.client import READ_TIMEOUT_S, Client
 from insula.kube.kinds import Kind
 
 # The API server sends a bookmark about once a minute; two missed ones mean that the connection is dead.
@@ -72,7 +72,8 @@ async def follow(client: Client, watch: Watch, sink: Sink) -> None:
     """Feed the sink until cancelled; no failure of the API server ends it."""
     since, failures = "", 0
     while True:
-        reason = ""
+        reason, asked_s = "", 0.0
+        failures += 1  # until it tells something: a watch that only ever ends must not become a hot loop
         try:
             since = since or await _list(client, watch, sink)
             async for seen in _changes(client, watch, sink, since):
@@ -90,13 +91,14 @@ async def follow(client: Client, watch: Watch, sink: Sink) -> None:
         except TimeoutError:
             reason = "silent"
         except InsulaError as error:
-            reason, failures = "failed", failures + 1
+            reason = "failed"
+            asked_s = error.retry_after_s if isinstance(error, BusyError) else 0.0
             _log.warning("watch_failed", kind=watch.kind.plural, error=str(error))
         if reason:
             sink.disconnected(reason)
         if failures >= RELIST_AFTER:
             since = ""
-        await asyncio.sleep(_wait_s(watch, failures))
+        await asyncio.sleep(max(_wait_s(watch, failures), asked_s))
 
 
 def _wait_s(watch: Watch, failures: int) -> float:
@@ -121,7 +123,7 @@ async def _changes(client: Client, watch: Watch, sink: Sink, since: str) -> Asyn
         selector=watch.selector,
         fields=watch.fields,
     )
-    async with client.stream(request) as chunks:
+    async with client.stream(request, opening_s=min(READ_TIMEOUT_S, watch.silence_s)) as chunks:
         async for line in lines.split(_bounded(chunks, watch.silence_s)):
             event = _decode(line)
             if event["type"] == "ERROR":

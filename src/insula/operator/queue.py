@@ -5,31 +5,27 @@ Every structure holds at most one entry a key, so the number of tenants bounds t
 
 import asyncio
 import math
-import random
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
+
+from insula.operator.pacing import Backoff, TokenBucket
 
 # A home whose last look failed is looked at again this soon after something about it changed. Not at once: its own
 # failing look may be what changes it, and that must not become a hot loop.
 RETRY_ON_CHANGE_S: Final = 0.5
 
 
-@dataclass(frozen=True)
-class Backoff:
-    """Waits after failures in seconds: doubled from `first_s` up to `longest_s`, each shortened by up to a half."""
-
-    first_s: float = 0.25
-    longest_s: float = 300.0
-
-    def wait_s(self, failures: int) -> float:
-        """Return the wait after so many failures in a row, at least 1."""
-        longest = min(self.first_s * 2.0 ** min(failures - 1, 32), self.longest_s)
-        return longest * random.uniform(0.5, 1.0)  # noqa: S311  # spreads load, keeps no secret
-
-
 DEFAULT_BACKOFF: Final = Backoff()
+
+
+@dataclass
+class _Failing:
+    """How often in a row the looks at a key failed, and when the next one may be at the earliest."""
+
+    times: int = 0
+    not_before: float = 0.0
 
 
 class KeyedQueue:
@@ -39,17 +35,25 @@ class KeyedQueue:
 
     Args:
         backoff: How long a key waits after failures.
+        retries: Paces all keys that failed together; a key's first look waits for no turn.
         clock: Seconds that only grow.
     """
 
-    def __init__(self, backoff: Backoff = DEFAULT_BACKOFF, *, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        backoff: Backoff = DEFAULT_BACKOFF,
+        *,
+        retries: TokenBucket | None = None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._backoff = backoff
+        self._retries = retries or TokenBucket(clock=clock)
         self._clock = clock
         self._ready: dict[str, float] = {}  # key → since when it waits; in order
         self._active: set[str] = set()
         self._again: set[str] = set()  # added while active
         self._timers: dict[str, asyncio.TimerHandle] = {}
-        self._failures: dict[str, int] = {}
+        self._failing: dict[str, _Failing] = {}
         self._arrived = asyncio.Event()
         self._closed = False
         self._moved_at = clock()
@@ -58,8 +62,8 @@ class KeyedQueue:
         """Have a key looked at as soon as a worker is free; a moment later if the last look at it failed."""
         if key in self._active:
             self._again.add(key)
-        elif key in self._failures:
-            self.add_after(key, RETRY_ON_CHANGE_S)
+        elif key in self._failing:
+            self.add_after(key, max(RETRY_ON_CHANGE_S, self._failing[key].not_before - self._clock()))
         else:
             self._enqueue(key)
 
@@ -88,18 +92,28 @@ class KeyedQueue:
 
     def done(self, key: str, *, look_again_s: float | None = None) -> None:
         """Give a key back after a look that succeeded."""
-        self._failures.pop(key, None)
+        self._failing.pop(key, None)
         if look_again_s is not None:
             self.add_after(key, look_again_s)
         self._give_back(key)
 
-    def failed(self, key: str, *, at_most_s: float = math.inf) -> float:
-        """Give a key back after a look that failed; return in how many seconds, at most, it is tried again."""
-        self._failures[key] = self._failures.get(key, 0) + 1
-        wait_s = min(self._backoff.wait_s(self._failures[key]), at_most_s)
+    def failed(self, key: str, *, at_least_s: float = 0.0, at_most_s: float = math.inf) -> float:
+        """Give a key back after a look that failed; return in how many seconds, at most, it is tried again.
+
+        Args:
+            key: The key.
+            at_least_s: Nothing brings it earlier: the API server asked for that.
+            at_most_s: How long its own failures may make it wait; the pace of all retries comes on top.
+        """
+        failing = self._failing.setdefault(key, _Failing())
+        failing.times += 1
+        earliest_s = max(at_least_s, self._retries.take())
+        failing.not_before = self._clock() + earliest_s
+        wait_s = min(self._backoff.wait_s(failing.times), at_most_s)
         if key in self._again:  # the change may be the cure
             self._again.discard(key)
             wait_s = min(wait_s, RETRY_ON_CHANGE_S)
+        wait_s = max(wait_s, earliest_s)
         self.add_after(key, wait_s)
         self._give_back(key)
         return wait_s
@@ -118,6 +132,11 @@ class KeyedQueue:
     def delayed(self) -> int:
         """How many keys wait for their time."""
         return len(self._timers)
+
+    @property
+    def failing(self) -> int:
+        """How many keys had a last look that failed."""
+        return len(self._failing)
 
     def oldest_s(self) -> float:
         """Return for how many seconds the oldest waiting key has waited; 0 where none waits."""

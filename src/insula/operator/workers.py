@@ -9,6 +9,7 @@ from typing import Final, Protocol
 import structlog
 
 from insula.domain.errors import ConflictError, InsulaError, UnavailableError
+from insula.kube.answers import BusyError
 from insula.kube.leases import LeaseLostError
 from insula.operator.queue import KeyedQueue
 
@@ -48,7 +49,7 @@ async def _look(queue: KeyedQueue, key: str, reconcile: Reconcile, timeout_s: fl
     except LeaseLostError:
         raise
     except InsulaError as error:
-        wait_s = queue.failed(key, at_most_s=PASSING_S if _passes(error) else math.inf)
+        wait_s = queue.failed(key, at_least_s=_asked_s(error), at_most_s=PASSING_S if _passes(error) else math.inf)
         _log.warning("look_failed", tenant=key, error=str(error), again_s=round(wait_s, 2))
         return _result(error)
     except TimeoutError:
@@ -61,6 +62,11 @@ async def _look(queue: KeyedQueue, key: str, reconcile: Reconcile, timeout_s: fl
         return "bug"
     queue.done(key, look_again_s=look_again_s)
     return "ok"
+
+
+def _asked_s(error: InsulaError) -> float:
+    """Return for how many seconds the API server asked to be left alone."""
+    return error.retry_after_s if isinstance(error, BusyError) else 0.0
 
 
 def _passes(error: InsulaError) -> bool:

@@ -110,11 +110,13 @@ class Actor:
         failures = await self._prepare(name, decision)
         if not failures:
             failures = await self._build(name, observed, decision)
+        untold: list[InsulaError] = []
         if decision.status is not None and observed.tenant is not None:
-            failures += await _caught(self._grip.apply_status(_status(observed.tenant, decision.status)))
-        for event in decision.events:
+            untold = await _caught(self._grip.apply_status(_status(observed.tenant, decision.status)))
+        # A transition that is not written down is decided anew at the next look, and told then.
+        for event in () if untold else decision.events:
             await self.tell(observed, event, at=at)
-        if failures:
+        if failures := failures + untold:
             raise failures[0]
 
     async def tell(self, observed: Observed, event: EventWish, *, at: datetime) -> None:

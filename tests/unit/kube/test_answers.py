@@ -59,5 +59,11 @@ def test_without_a_number_of_seconds_the_queue_decides(headers: dict[str, str]) 
     assert answers.retry_after_s(503, headers) is None
 
 
+def test_a_server_that_asks_for_patience_is_busy_and_says_how_long() -> None:
+    error = answers.error_from(REQUEST, 429, b"{}", {"Retry-After": "17"})
+    assert isinstance(error, answers.BusyError)
+    assert error.retry_after_s == 17
+
+
 def test_a_plain_failure_is_not_sent_again_by_the_client() -> None:
     assert answers.retry_after_s(500, {"Retry-After": "1"}) is None

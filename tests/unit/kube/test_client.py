@@ -11,7 +11,7 @@ from aiohttp import web
 from insula.domain.errors import InsulaError, UnavailableError
 from insula.domain.manifests import Manifest, ObjectRef
 from insula.kube import kinds, watching
-from insula.kube.answers import ExpiredError
+from insula.kube.answers import BusyError, ExpiredError
 from insula.kube.caches import Cache
 from insula.kube.client import Client
 from insula.kube.config import Access
@@ -62,6 +62,39 @@ async def test_a_server_that_stays_busy_is_left_alone_after_a_few_times() -> Non
     assert len(asked) == 4
 
 
+async def test_a_server_that_asks_for_much_patience_is_not_waited_for_here() -> None:
+    asked: list[str] = []
+
+    async def handler(request: web.Request) -> web.StreamResponse:
+        asked.append(request.path)
+        return web.Response(status=429, headers={"Retry-After": "60"})
+
+    async with serving(handler) as access, Client(access) as client:
+        with pytest.raises(BusyError) as caught:
+            await client.get(ALICE)
+    assert len(asked) == 1
+    assert caught.value.retry_after_s == 60
+
+
+async def test_an_answer_that_is_not_json_is_no_bug_of_ours() -> None:
+    async def handler(_request: web.Request) -> web.StreamResponse:
+        return web.Response(text="<html>Please log in</html>")
+
+    async with serving(handler) as access, Client(access) as client:
+        with pytest.raises(UnavailableError, match="not JSON"):
+            await client.get(ALICE)
+
+
+async def test_a_write_is_cut_off_when_the_time_for_writing_is_over() -> None:
+    async def handler(_request: web.Request) -> web.StreamResponse:
+        await asyncio.sleep(60)
+        return web.json_response({})
+
+    async with serving(handler) as access, Client(access) as client:
+        with pytest.raises(UnavailableError, match="no answer within"):
+            await client.fenced(lambda: 0.1).apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "a"}})
+
+
 async def test_a_server_that_is_not_there_is_unavailable_with_its_address() -> None:
     async with Client(Access(server="http://127.0.0.1:1")) as client:
         with pytest.raises(UnavailableError) as caught:
@@ -84,7 +117,7 @@ async def test_calls_are_counted_with_their_status() -> None:
 
 
 async def test_a_fence_stops_writes_and_lets_reads_pass() -> None:
-    def fence() -> None:
+    def fence() -> float:
         raise InsulaError("not the leader")
 
     async def handler(_request: web.Request) -> web.StreamResponse:
@@ -138,13 +171,69 @@ async def test_an_error_inside_of_a_watch_lists_again() -> None:
     assert lost[0] == "expired"
 
 
+async def test_a_watch_that_never_begins_is_given_up_and_opened_anew() -> None:
+    opened: list[str] = []
+    twice = asyncio.Event()
+
+    async def handler(request: web.Request) -> web.StreamResponse:
+        if "watch" in request.query:
+            opened.append(request.path)
+            if len(opened) == 2:
+                twice.set()
+            await asyncio.sleep(60)
+        return web.json_response({"items": [], "metadata": {"resourceVersion": "1"}})
+
+    async with serving(handler) as access, Client(access) as client, following(client, Cache(), silence_s=0.05):
+        await twice.wait()
+
+
+async def test_a_watch_that_only_ever_ends_is_opened_ever_more_slowly() -> None:
+    opened: list[float] = []
+    enough = asyncio.Event()
+
+    async def handler(request: web.Request) -> web.StreamResponse:
+        if "watch" in request.query:
+            opened.append(asyncio.get_running_loop().time())
+            if len(opened) == 5:
+                enough.set()
+            return web.Response()
+        return web.json_response({"items": [], "metadata": {"resourceVersion": "1"}})
+
+    async with serving(handler) as access, Client(access) as client, following(client, Cache(), backoff_s=(0.02, 60)):
+        await enough.wait()
+    assert opened[4] - opened[3] >= 0.02 * 2**3 / 2
+
+
+async def test_a_watch_waits_as_long_as_a_busy_server_asks() -> None:
+    opened: list[str] = []
+
+    async def handler(request: web.Request) -> web.StreamResponse:
+        if "watch" in request.query:
+            opened.append(request.path)
+            return web.Response(status=429, headers={"Retry-After": "60"})
+        return web.json_response({"items": [], "metadata": {"resourceVersion": "1"}})
+
+    cache = Cache()
+    async with serving(handler) as access, Client(access) as client, following(client, cache):
+        await cache.synced.wait()
+        await asyncio.sleep(0.2)
+    assert len(opened) == 1
+
+
 def dumps_line(value: object) -> str:
     return json.dumps(value) + "\n"
 
 
 @contextlib.asynccontextmanager
-async def following(client: Client, cache: Cache, *, optional: bool = False) -> AsyncIterator[None]:
-    watch = Watch(kinds.POD, optional=optional, backoff_s=(0.01, 0.02))
+async def following(
+    client: Client,
+    cache: Cache,
+    *,
+    optional: bool = False,
+    silence_s: float = 60.0,
+    backoff_s: tuple[float, float] = (0.01, 0.02),
+) -> AsyncIterator[None]:
+    watch = Watch(kinds.POD, optional=optional, silence_s=silence_s, backoff_s=backoff_s)
     task = asyncio.create_task(watching.follow(client, watch, cache))
     try:
         async with asyncio.timeout(5):

@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from insula.operator.queue import Backoff, KeyedQueue
+from insula.operator.pacing import Backoff
+from insula.operator.queue import KeyedQueue
 
 QUICK = Backoff(first_s=0.02, longest_s=0.04)
 
@@ -53,13 +54,6 @@ async def test_a_failed_key_comes_back_by_itself() -> None:
     assert 0 < queue.failed("alice") <= 0.02
     assert queue.depth == 0
     assert await taken(queue) == "alice"
-
-
-async def test_a_failing_key_waits_longer_each_time_up_to_a_bound() -> None:
-    waits = [Backoff(first_s=1, longest_s=8).wait_s(failures) for failures in range(1, 12)]
-    for failures, wait_s in enumerate(waits, start=1):
-        longest = min(2.0 ** (failures - 1), 8)
-        assert longest / 2 <= wait_s <= longest
 
 
 async def test_what_passes_by_itself_is_waited_for_no_longer_than_told() -> None:

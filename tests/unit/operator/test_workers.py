@@ -8,8 +8,10 @@ import pytest
 from structlog.testing import capture_logs
 
 from insula.domain.errors import ConflictError, RefusedError, UnavailableError
+from insula.kube.answers import BusyError
 from insula.kube.leases import LeaseLostError
-from insula.operator.queue import Backoff, KeyedQueue
+from insula.operator.pacing import Backoff
+from insula.operator.queue import KeyedQueue
 from insula.operator.workers import work
 
 
@@ -111,6 +113,17 @@ async def test_a_home_is_looked_at_again_when_it_asked_to_be() -> None:
     async with working(homes) as queue:
         queue.add("alice")
         await looks(homes, "alice", 3)
+
+
+async def test_a_busy_server_is_left_alone_as_long_as_it_asked() -> None:
+    homes = Homes({"alice": BusyError("not now", retry_after_s=60)})
+    with capture_logs() as logged:
+        async with working(homes) as queue:
+            queue.add("alice")
+            await looks(homes, "alice", 1)
+            await asyncio.sleep(0.05)
+    assert homes.looks == ["alice"]
+    assert logged[0]["again_s"] == 60
 
 
 async def test_a_lost_lease_ends_the_worker() -> None:

@@ -69,6 +69,14 @@ async def test_without_the_whole_ground_nothing_is_built_but_the_status_is_told(
     assert cluster.done == ["create Secret/resident-account", "status Tenant/alice", "event Made"]
 
 
+async def test_what_could_not_be_written_down_is_not_told_either() -> None:
+    cluster = FakeCluster()
+    cluster.failures["status Tenant/alice"] = [UnavailableError("etcd is slow")]
+    with pytest.raises(UnavailableError):
+        await carry_out(cluster, whole_decision())
+    assert "event Made" not in cluster.done
+
+
 async def test_without_the_namespace_nothing_is_tried() -> None:
     cluster = FakeCluster()
     cluster.failures["apply Namespace/insula-alice"] = [UnavailableError("etcd is slow")]
