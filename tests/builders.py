@@ -108,6 +108,7 @@ class World:
     secrets: dict[str, Manifest] = field(default_factory=dict)
     host_claims: dict[str, str] = field(default_factory=dict)
     progress: PullProgress | None = None
+    hold: str = ""
     now: datetime = NOW
     accepted_spec: str = '{"tenant": {}, "plan": {}}'
     name: str = "alice"
@@ -124,6 +125,7 @@ class World:
             secrets=dict(self.secrets),
             host_claims=self.host_claims,
             pull_progress=self.progress,
+            hold=self.hold,
         )
 
     def decide(self) -> Decision:

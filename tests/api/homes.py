@@ -12,7 +12,7 @@ import yaml
 from api.server import ApiServer, eventually
 from insula.domain import names
 from insula.domain.manifests import Manifest, ObjectRef, reference
-from insula.domain.platform import Images, Platform
+from insula.domain.platform import Brake, Images, Platform
 from insula.kube.client import Client
 from insula.kube.leases import Timing
 from insula.operator.main import run
@@ -29,6 +29,7 @@ PLATFORM = Platform(
     issuer_name="tests",
     forbidden_cidrs=("10.0.0.0/8", "192.168.0.0/16"),
     trusted_proxies=("10.244.0.0/16",),
+    brake=Brake(homes=10_000),  # what other tests left behind is no mass deletion
 )
 _RBAC = Path(__file__).parents[2] / "charts" / "insula" / "templates" / "rbac-operator.yaml"
 
@@ -179,15 +180,17 @@ def a_running_pod(name: str, *, claimed: bool = False) -> dict[str, Any]:
     }
 
 
-def some_settings(identity: str) -> Settings:
-    return Settings(PLATFORM, RELEASE, host="127.0.0.1", port=0, identity=identity, timing=QUICK)
+def some_settings(identity: str, platform: Platform = PLATFORM) -> Settings:
+    return Settings(platform, RELEASE, host="127.0.0.1", port=0, identity=identity, timing=QUICK)
 
 
 @contextlib.asynccontextmanager
-async def operating(server: ApiServer, identity: str = "first") -> AsyncIterator["asyncio.Task[None]"]:
+async def operating(
+    server: ApiServer, identity: str = "first", *, platform: Platform = PLATFORM
+) -> AsyncIterator["asyncio.Task[None]"]:
     """Run an operator with the rights that the chart gives it; it stops in good order, unless cancelled before."""
     stop = asyncio.Event()
-    settings = some_settings(identity)
+    settings = some_settings(identity, platform)
     task = asyncio.create_task(run(settings, server.access_of(OPERATOR, "system:authenticated"), stop))
     try:
         yield task

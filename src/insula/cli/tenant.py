@@ -2,6 +2,7 @@
 
 import functools
 import webbrowser
+from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
@@ -13,9 +14,9 @@ from insula.cli import output, views, waiting, writing
 from insula.cli.cluster import Cluster, run
 from insula.cli.home import log_in
 from insula.cli.output import Format, Output
-from insula.domain.errors import UnavailableError
+from insula.domain.errors import UnavailableError, UsageError
 from insula.domain.manifests import Manifest
-from insula.services import asking, tenancy
+from insula.services import asking, departures, tenancy
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -160,6 +161,43 @@ def delete(
         output.emit({"tenant": name, "dataDestroyed": destroys, "gone": wait}, form)
 
 
+@app.command("confirm-deletion")
+def confirm_deletion(
+    tenants: Annotated[list[str] | None, typer.Argument(metavar="[NAMES]", help="The tenants' names.")] = None,
+    *,
+    all_: Annotated[bool, typer.Option("--all", help="All homes that the brake holds.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+) -> None:
+    """Let homes go that the brake holds because many lost their Tenants at once."""
+    chosen = _chosen(tenants, departures.held if all_ else None)
+    if not yes:
+        typer.confirm(f"Let {len(chosen)} homes go: {', '.join(chosen)}?", abort=True, err=True)
+    for name in chosen:
+        run(functools.partial(departures.confirm, name=name))
+        output.note(f"{name} may go")
+
+
+@app.command()
+def adopt(
+    tenants: Annotated[list[str] | None, typer.Argument(metavar="[NAMES]", help="The tenants' names.")] = None,
+    *,
+    all_: Annotated[
+        bool, typer.Option("--all", help="All homes that the brake holds and that have a Tenant again.")
+    ] = False,
+) -> None:
+    """Give Tenants that were made again the homes that bear their names."""
+    for name in _chosen(tenants, departures.adoptable if all_ else None):
+        identity = run(functools.partial(departures.adopt, name=name))
+        output.note(f"{name} takes over the home {identity}")
+
+
+def _chosen(tenants: list[str] | None, all_of: Callable[[Cluster], Awaitable[list[str]]] | None) -> list[str]:
+    chosen = run(all_of) if all_of else list(tenants or ())
+    if not chosen:
+        raise UsageError("no home is named, or none is held", remedy="name tenants, or say --all")
+    return chosen
+
+
 async def _await_readiness(cluster: Cluster, name: str, timeout_s: float) -> Manifest:
     await waiting.until(
         tenancy.follow(cluster, name),
@@ -193,7 +231,11 @@ async def _suspend(cluster: Cluster, name: str, *, suspended: bool, timeout_s: f
 async def _delete(cluster: Cluster, name: str, *, purge: bool, destroys: bool, timeout_s: float | None) -> None:
     await tenancy.delete(cluster, name, purge=purge)
     if timeout_s is not None:
-        left = functools.partial(tenancy.what_is_left, cluster, name, destroys=destroys)
+
+        async def left() -> list[str]:
+            await departures.require_not_held(cluster, name)
+            return await tenancy.what_is_left(cluster, name, destroys=destroys)
+
         await waiting.until_gone(left, timeout_s=timeout_s, goal=f"the end of {name}")
 
 

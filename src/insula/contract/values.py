@@ -145,6 +145,16 @@ class PackageIndex(Model):
     """Its address, when it is on a forbidden range. Absent: the internet."""
 
 
+class DeletionBrake(Model):
+    """How many homes may lose their Tenants before a person is asked whether that is meant."""
+
+    homes: Annotated[int, Field(ge=1, le=100_000)] = 5
+    """So many go unasked within the window. When more are to go, all of them wait, and live on meanwhile."""
+
+    window_seconds: Annotated[int, Field(ge=1, le=86_400)] = 600
+    """The window in seconds."""
+
+
 class PlatformSettings(Model):
     """What the operator must know about the cluster; written the same in the values and in the platform file."""
 
@@ -178,6 +188,9 @@ class PlatformSettings(Model):
 
     node_selector: LabelMap = Field(default={})
     """Labels of the nodes that may run homes. Empty: all."""
+
+    deletion_brake: DeletionBrake = DeletionBrake()
+    """The brake on homes that lose their Tenants."""
 
 
 class PlatformImages(Model):
@@ -236,6 +249,7 @@ class PlatformFile(PlatformSettings):
             package_index_url=index.url,
             package_index_opening=index.opening.to_domain() if index.opening else None,
             node_selector=_pairs(self.node_selector),
+            brake=platform.Brake(self.deletion_brake.homes, float(self.deletion_brake.window_seconds)),
         )
 
 

@@ -27,6 +27,9 @@ ANNOTATION_AGENT: Final = "insula.dev/agent"  # entity id of the conversation ag
 ANNOTATION_PULLED: Final = "insula.dev/pulled"  # JSON {"volume": UID, "models": {name: digest}}: what the volume holds
 ANNOTATION_ACCEPTED_SPEC: Final = "insula.dev/accepted-spec"  # JSON of the last accepted tenant and plan
 ANNOTATION_RETAINED_SINCE: Final = "insula.dev/retained-since"  # when the Tenant went and its data stayed
+ANNOTATION_HELD_SINCE: Final = "insula.dev/held-since"  # since when the brake holds a home whose Tenant went
+# Annotation that a person writes: the UID of the Tenant whose home may go past the brake.
+ANNOTATION_DEPARTURE_CONFIRMED: Final = "insula.dev/departure-confirmed"
 # Annotation on a Job: what it was made for (a volume's UID, a fingerprint). Another purpose is another Job.
 ANNOTATION_PURPOSE: Final = "insula.dev/purpose"
 # Annotation on everything rendered: the hash of what was rendered.

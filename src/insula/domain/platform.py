@@ -39,6 +39,14 @@ class PodPeer:
 
 
 @dataclass(frozen=True)
+class Brake:
+    """How many homes may lose their Tenants within how many seconds before a person is asked."""
+
+    homes: int = 5
+    window_s: float = 600.0
+
+
+@dataclass(frozen=True)
 class Platform:
     """The settings that the operator got from the chart's values; see `contract.values` for each one's meaning."""
 
@@ -64,5 +72,6 @@ class Platform:
     package_index_url: str = ""  # empty: the public index
     package_index_opening: Opening | None = None
     node_selector: tuple[tuple[str, str], ...] = field(default=())
+    brake: Brake = Brake()
     operator_service_account: str = "insula-operator"  # in the release's namespace; bound to the role below
     tenant_secrets_role: str = "insula-tenant-secrets"  # ClusterRole: read and make the Secrets of one tenant

@@ -16,7 +16,8 @@ class Memory:
     """What the operator must remember about a home, kept in annotations of its Namespace: a status is never an input.
 
     `key_generation` counts from 1. `pulled` maps a model's name to its digest in the volume `pulled_volume` (a UID).
-    `retained_since` is an ISO time, empty while the home has a Tenant. `accepted_spec` is JSON, opaque here.
+    `retained_since` is an ISO time, empty while the home has a Tenant; `held_since` likewise, empty unless the brake
+    holds a home without one. `accepted_spec` is JSON, opaque here.
     """
 
     tenant_uid: str = ""
@@ -29,6 +30,7 @@ class Memory:
     accepted_spec: str = ""
     deletion_policy: DeletionPolicy = DeletionPolicy.RETAIN
     retained_since: str = ""
+    held_since: str = ""
 
     def to_annotations(self) -> dict[str, str]:
         """Return the annotations that hold this memory; what is empty is left out."""
@@ -43,6 +45,7 @@ class Memory:
             names.ANNOTATION_ACCEPTED_SPEC: self.accepted_spec,
             names.ANNOTATION_DELETION_POLICY: self.deletion_policy.value,
             names.ANNOTATION_RETAINED_SINCE: self.retained_since,
+            names.ANNOTATION_HELD_SINCE: self.held_since,
         }
         return {key: value for key, value in annotations.items() if value}
 
@@ -65,6 +68,7 @@ class Memory:
             # A policy that cannot be read keeps the data: the other reading could not be taken back.
             deletion_policy=DeletionPolicy.DELETE if policy == DeletionPolicy.DELETE else DeletionPolicy.RETAIN,
             retained_since=annotations.get(names.ANNOTATION_RETAINED_SINCE, ""),
+            held_since=annotations.get(names.ANNOTATION_HELD_SINCE, ""),
         )
 
 

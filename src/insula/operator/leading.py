@@ -22,6 +22,7 @@ from insula.operator.settings import Settings
 from insula.reconcile.model import OWNED_KINDS
 from insula.render.stack import stack
 from insula.services.acting import Actor
+from insula.services.braking import Brake
 from insula.services.observing import Observer
 from insula.services.reconciling import Reconciler
 from insula.services.signing import Signer
@@ -54,7 +55,9 @@ class Leader:
         self.cluster = Cluster(client, sources, instance=settings.identity, lost=metrics.count_lost)
         self.cluster.on_change(self._changed)
         self._signer = Signer(self.cluster, settings.namespace)
-        observer = Observer(self.cluster, settings.platform, wake=self.queue.add)
+        limits = settings.platform.brake
+        self.brake = Brake(self.cluster, limits.homes, limits.window_s, now=lambda: datetime.now(UTC))
+        observer = Observer(self.cluster, settings.platform, brake=self.brake, wake=self.queue.add)
         actor = Actor(
             self.cluster,
             self._signer.tenant_key,

@@ -98,6 +98,7 @@ class Process:
         metrics.gauge("insula_operator_queue_depth", "Homes that wait for a worker.", lambda: float(queue.depth))
         metrics.gauge("insula_operator_queue_oldest_seconds", "Wait of the oldest of them.", queue.oldest_s)
         metrics.gauge("insula_operator_failing", "Homes whose last look failed.", lambda: float(queue.failing))
+        metrics.gauge("insula_operator_homes_held", "Homes that the brake holds.", self._leader.brake.held)
         metrics.gauges("insula_operator_watch_idle_seconds", "Since a watch last moved.", "resource", cluster.idle_s)
         metrics.gauges("insula_operator_objects", "Objects in the caches.", "resource", cluster.sizes)
 

@@ -157,5 +157,5 @@ def _with_status(decision: Decision, view: View, now: datetime) -> Decision:
     return replace(
         decision,
         status=None if live == desired else desired,
-        events=status.transitions(view, found),
+        events=decision.events + status.transitions(view, found),
     )

@@ -114,6 +114,7 @@ class Observed:
         host_claims: Host → name of the tenant that holds it (oldest creation time, then UID). Only hosts of tenants
             whose own spec was accepted by itself; rejected ones claim nothing but what they have latched.
         pull_progress: The last log line of the pull Job's running pod.
+        hold: Why a home that lost its Tenant may not go now, in words; empty: it may.
     """
 
     tenant: Manifest | None = None
@@ -126,6 +127,7 @@ class Observed:
     secrets: Mapping[str, Manifest] = field(default_factory=dict)
     host_claims: Mapping[str, str] = field(default_factory=dict)
     pull_progress: PullProgress | None = None
+    hold: str = ""
 
 
 @dataclass(frozen=True)

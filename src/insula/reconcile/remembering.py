@@ -19,7 +19,7 @@ FINGERPRINT_LENGTH: Final = 16
 
 def inherit(memory: Memory, observed: Observed, standing: Standing) -> Memory:
     """Return the memory as the present Tenant takes it over; an adopted home's old key dies."""
-    taken = replace(memory, tenant_uid=reading.uid(observed.tenant), retained_since="")
+    taken = replace(memory, tenant_uid=reading.uid(observed.tenant), retained_since="", held_since="")
     if standing is Standing.ADOPTING:
         return replace(taken, key_generation=memory.key_generation + 1)
     return taken

@@ -1,72 +1,25 @@
 """Carries a decision out, in its order; what fails for one object does not keep the others from being made."""
 
 import asyncio
-import time
-from collections import deque
 from collections.abc import Awaitable, Callable
 from datetime import datetime
 from typing import Final, Protocol
 
 from insula.domain import names
-from insula.domain.errors import ConflictError, InsulaError, RefusedError, UnavailableError
+from insula.domain.errors import ConflictError, InsulaError, RefusedError
 from insula.domain.manifests import Manifest, ObjectRef, reference
 from insula.kube import events
 from insula.kube.leases import LeaseLostError
 from insula.reconcile.model import Decision, EventWish, Observed, SecretWish
-from insula.services import making_secrets
+from insula.services import braking, making_secrets
 from insula.services.making_secrets import TenantKey
 from insula.services.ports import Hands, Inquiry
 
-# Whoever deletes all Tenants by mistake has this long to notice before more than a few homes are gone.
-BRAKE_HOMES: Final = 5
-BRAKE_WINDOW_S: Final = 600.0
 PATIENCE_S: Final = (0.05, 0.1, 0.2, 0.4, 0.8)
 
 
 class Grip(Hands, Inquiry, Protocol):
     """What an actor needs: to change things, and to make sure before it destroys."""
-
-
-class BrakedError(UnavailableError):
-    """Too many homes were destroyed lately; this one waits."""
-
-
-class DeletionBrake:
-    """Lets a few homes' data be destroyed in a window of time, and no more.
-
-    Args:
-        homes: How many.
-        window_s: In how many seconds.
-        clock: Seconds that only grow.
-    """
-
-    def __init__(
-        self,
-        homes: int = BRAKE_HOMES,
-        window_s: float = BRAKE_WINDOW_S,
-        *,
-        clock: Callable[[], float] = time.monotonic,
-    ) -> None:
-        self._homes = homes
-        self._window_s = window_s
-        self._clock = clock
-        self._destroyed: deque[float] = deque()
-
-    def take(self, name: str) -> None:
-        """Take note that a home is about to be destroyed.
-
-        Raises:
-            BrakedError: Too many were destroyed lately; this one waits.
-        """
-        now = self._clock()
-        while self._destroyed and now - self._destroyed[0] >= self._window_s:
-            self._destroyed.popleft()
-        if len(self._destroyed) >= self._homes:
-            raise BrakedError(
-                f"the data of {name} are not deleted yet: {self._homes} homes went within {self._window_s:.0f} s",
-                remedy=f"create the Tenant {name} again with spec.adopt if this was a mistake; else wait",
-            )
-        self._destroyed.append(now)
 
 
 class Actor:
@@ -77,7 +30,6 @@ class Actor:
         tenant_key: Makes the gateway's key of a tenant-id and a generation.
         made_secret: Is told of each Secret made, with the tenant's name.
         lost_secret: Is told of a tenant whose Secrets are not what was seen.
-        brake: Bounds how many homes are destroyed at once.
         patience_s: The waits in seconds before a refused Secret is tried again.
     """
 
@@ -88,14 +40,12 @@ class Actor:
         *,
         made_secret: Callable[[str, Manifest], None] = lambda _name, _manifest: None,
         lost_secret: Callable[[str], None] = lambda _name: None,
-        brake: DeletionBrake | None = None,
         patience_s: tuple[float, ...] = PATIENCE_S,
     ) -> None:
         self._grip = grip
         self._tenant_key = tenant_key
         self._made_secret = made_secret
         self._lost_secret = lost_secret
-        self._brake = brake or DeletionBrake()
         self._patience_s = patience_s
 
     async def carry_out(self, name: str, observed: Observed, decision: Decision, *, at: datetime) -> None:
@@ -179,18 +129,9 @@ class Actor:
     async def _delete(self, name: str, ref: ObjectRef, observed: Observed) -> None:
         if ref.kind == "Namespace":
             tenant = await self._grip.find(ObjectRef(names.API_VERSION, "Tenant", "", name))
-            if tenant is not None and _is_home_of(observed.namespace, tenant):
+            if tenant is not None and braking.is_home_of(observed.namespace, tenant):
                 raise ConflictError(f"the Tenant {name} is there after all: its data are not deleted")
-            self._brake.take(name)
         await self._grip.delete(ref)
-
-
-def _is_home_of(namespace: Manifest | None, tenant: Manifest) -> bool:
-    """Say whether a Namespace belongs to this very Tenant, not to an earlier one of its name, or is adopted by it."""
-    metadata = (namespace or {}).get("metadata", {})
-    owner = metadata.get("annotations", {}).get(names.ANNOTATION_TENANT_UID, "")
-    identity = metadata.get("labels", {}).get(names.LABEL_TENANT_ID, "")
-    return owner in ("", tenant["metadata"]["uid"]) or tenant.get("spec", {}).get("adopt") == identity
 
 
 def _status(tenant: Manifest, status: Manifest) -> Manifest:

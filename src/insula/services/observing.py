@@ -13,7 +13,8 @@ from insula.domain.errors import InsulaError, NotFoundError, RefusedError
 from insula.domain.manifests import Manifest, ObjectRef
 from insula.domain.platform import Platform
 from insula.reconcile.model import Observed, PullProgress, SecretKind
-from insula.services import resolving
+from insula.services import braking, resolving
+from insula.services.braking import Brake
 from insula.services.ports import Inquiry, View
 from insula.services.resolving import HostClaims, Resolution
 
@@ -52,6 +53,7 @@ class Observer:
     Args:
         sight: Caches and the API server.
         platform: The provider's settings.
+        brake: Says whether a home that lost its Tenant may go; None: all may.
         wake: Is called with tenants that another one's change of hosts concerns.
         clock: Seconds that only grow.
     """
@@ -61,11 +63,13 @@ class Observer:
         sight: Sight,
         platform: Platform,
         *,
+        brake: Brake | None = None,
         wake: Callable[[str], None] = lambda _name: None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._sight = sight
         self._platform = platform
+        self._brake = brake
         self._wake = wake
         self._clock = clock
         self._claims = HostClaims()
@@ -101,6 +105,7 @@ class Observer:
             secrets=await self._secrets_of(name, namespace),
             host_claims=self._claims.of(resolution.hosts),
             pull_progress=await self._pull_progress(name, objects),
+            hold=self._hold(name, tenant, namespace),
         )
 
     def keep_secret(self, tenant: str, manifest: Manifest) -> None:
@@ -133,6 +138,11 @@ class Observer:
         for other in self._claims.update(name, tenant, resolution.hosts):
             self._wake(other)
         return resolution
+
+    def _hold(self, name: str, tenant: Manifest | None, namespace: Manifest | None) -> str:
+        if self._brake is None or namespace is None or (tenant and braking.is_home_of(namespace, tenant)):
+            return ""
+        return self._brake.hold(name)
 
     def _forget(self, name: str) -> None:
         self._resolved.pop(name, None)

@@ -13,7 +13,7 @@ from insula.domain.situation import Renderer
 from insula.kube.leases import LeaseLostError
 from insula.reconcile.decide import decide
 from insula.reconcile.model import EventWish, Observed
-from insula.services.acting import Actor, BrakedError
+from insula.services.acting import Actor
 from insula.services.observing import Observer
 
 # Secrets are not watched: one that a person deleted is missed at the next look, whatever brings it.
@@ -86,10 +86,8 @@ class Reconciler:
 
     async def _tell_failure(self, name: str, observed: Observed, error: InsulaError, *, at: datetime) -> None:
         """Tell the Tenant's readers what they can do something about; once, not at every attempt."""
-        braked = isinstance(error, BrakedError)
-        passing = isinstance(error, LeaseLostError | ConflictError | UnavailableError) and not braked
+        passing = isinstance(error, LeaseLostError | ConflictError | UnavailableError)
         if passing or self._told.get(name) == error.message:
             return
         self._told[name] = error.message
-        reason = "DeletionBraked" if braked else "ApplyFailed"
-        await self._actor.tell(observed, EventWish("Warning", reason, str(error)), at=at)
+        await self._actor.tell(observed, EventWish("Warning", "ApplyFailed", str(error)), at=at)

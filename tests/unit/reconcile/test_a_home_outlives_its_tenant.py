@@ -160,6 +160,61 @@ def test_a_home_that_lost_its_owners_uid_by_hand_is_believed_to_be_its_tenants()
     assert world.memory().tenant_uid == TENANT_UID
 
 
+def test_a_home_that_the_brake_holds_stays_as_it_is_and_asks_once() -> None:
+    world = gone()
+    world.hold = "7 homes lost their Tenants"
+    before = dict(world.objects)
+    decision = world.step()
+    assert (decision.apply, decision.delete) == ((), ())
+    (event,) = decision.events
+    assert event.reason == "DeletionBraked"
+    assert "insula tenant confirm-deletion alice" in event.message
+    assert TENANT_UID in event.message
+    assert world.objects == before
+    assert world.memory().held_since == world.stamp()
+    assert world.step().is_empty
+
+
+def test_a_home_that_may_go_after_all_goes() -> None:
+    world = gone()
+    world.hold = "7 homes lost their Tenants"
+    world.settle()
+    world.hold = ""
+    world.settle()
+    assert not any(world.has(kind) for kind in RUNNING)
+    assert (world.memory().held_since, world.memory().retained_since) == ("", world.stamp())
+
+
+def test_data_that_the_brake_holds_are_not_destroyed() -> None:
+    world = gone(DeletionPolicy.DELETE).settle().pass_time(60)
+    world.hold = "7 homes lost their Tenants"
+    assert world.step().delete == ()
+    assert world.memory().held_since
+    world.hold = ""
+    assert NAMESPACE in world.step().delete
+
+
+def test_a_held_home_that_a_new_tenant_adopts_runs_on() -> None:
+    world = gone()
+    world.hold = "7 homes lost their Tenants"
+    world.settle()
+    world.create_again(adopt=TENANT_UID)
+    world.hold = ""
+    decision = world.step()
+    assert {ref.kind for ref in decision.delete} == {"Job"}  # the agent is told the new key
+    assert decision.apply == ()
+    assert world.memory().held_since == ""
+
+
+def test_a_tenant_made_again_under_the_name_of_a_held_home_is_told_how_to_take_it() -> None:
+    world = gone()
+    world.hold = "7 homes lost their Tenants"
+    world.settle().create_again()
+    world.step()
+    assert world.condition("Accepted")["reason"] == "RetainedDataInTheWay"
+    assert world.has("Deployment")
+
+
 @pytest.mark.parametrize("leaving", [True, False])
 def test_nobody_and_nothing_is_no_work(leaving: bool) -> None:
     world = gone()

@@ -52,6 +52,11 @@ class FakeCluster:
     def namespace(self, tenant: str) -> Manifest | None:
         return self.live.get(ObjectRef("v1", "Namespace", "", names.namespace(tenant)))
 
+    def homes(self) -> Iterable[str]:
+        return [
+            each["metadata"]["labels"][names.LABEL_TENANT] for ref, each in self.live.items() if ref.kind == "Namespace"
+        ]
+
     def objects(self, tenant: str) -> Mapping[ObjectRef, Manifest]:
         namespace = names.namespace(tenant)
         return {ref: each for ref, each in self.live.items() if ref.namespace == namespace and ref.kind != "Secret"}

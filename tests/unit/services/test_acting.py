@@ -11,7 +11,7 @@ from insula.domain.errors import ConflictError, RefusedError, UnavailableError
 from insula.domain.manifests import Manifest, ObjectRef
 from insula.kube.leases import LeaseLostError
 from insula.reconcile.model import Decision, EventWish, Observed, SecretKind, SecretWish
-from insula.services.acting import Actor, DeletionBrake
+from insula.services.acting import Actor
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 NAMESPACE = names.namespace("alice")
@@ -28,8 +28,8 @@ def a_wish(kind: SecretKind = SecretKind.RESIDENT_ACCOUNT, *, replace: bool = Fa
     return SecretWish(ref, kind, {}, {}, username, "id-alice", 1 if is_key else 0, replace=replace)
 
 
-def an_actor(cluster: FakeCluster, brake: DeletionBrake | None = None) -> Actor:
-    return Actor(cluster, lambda identity, generation: f"key-{identity}-{generation}", patience_s=(0, 0), brake=brake)
+def an_actor(cluster: FakeCluster) -> Actor:
+    return Actor(cluster, lambda identity, generation: f"key-{identity}-{generation}", patience_s=(0, 0))
 
 
 async def carry_out(cluster: FakeCluster, decision: Decision, observed: Observed | None = None) -> None:
@@ -187,19 +187,6 @@ async def test_data_that_the_next_tenant_adopts_are_kept() -> None:
     with pytest.raises(ConflictError):
         await carry_out(cluster, Decision(delete=(THE_NAMESPACE,)), Observed(namespace=home))
     assert THE_NAMESPACE in cluster.live
-
-
-async def test_a_mass_deletion_is_braked() -> None:
-    now = [0.0]
-    brake = DeletionBrake(2, 600, clock=lambda: now[0])
-    actor = an_actor(FakeCluster(), brake=brake)
-    decision, observed = Decision(delete=(THE_NAMESPACE,)), Observed(namespace=a_home())
-    for _ in range(2):
-        await actor.carry_out("alice", observed, decision, at=NOW)
-    with pytest.raises(UnavailableError, match="not deleted yet"):
-        await actor.carry_out("alice", observed, decision, at=NOW)
-    now[0] = 601.0
-    await actor.carry_out("alice", observed, decision, at=NOW)
 
 
 async def test_of_a_tenant_that_is_gone_its_namespace_tells() -> None:
