@@ -3,11 +3,11 @@
 import asyncio
 import builtins
 import contextlib
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from typing import Any, TypeVar
 
 from insula.domain.manifests import Manifest, ObjectRef
-from insula.kube import config, kinds
+from insula.kube import config, kinds, requests
 from insula.kube.client import Client
 from insula.kube.requests import Request
 
@@ -15,7 +15,7 @@ Result = TypeVar("Result")
 
 
 class Cluster:
-    """Implements the ports of `services.tenancy`, `services.asking` and `services.diagnosis` on one client."""
+    """Implements the ports of `services.tenancy`, `asking`, `diagnosis` and `verifying` on one client."""
 
     def __init__(self, client: Client) -> None:
         self._client = client
@@ -40,6 +40,15 @@ class Cluster:
     async def create(self, manifest: Manifest) -> Manifest:
         """Create an object."""
         return await self._client.create(manifest)
+
+    async def rehearse(self, manifest: Manifest) -> None:
+        """Have the API server judge the creation of an object that is not kept; raises what it refuses with."""
+        await self._client.json(requests.create(manifest, dry_run=True))
+
+    async def may(self, user: str, groups: Sequence[str], attributes: Mapping[str, str]) -> bool:
+        """Say whether somebody may do something."""
+        answer = await self._client.json(requests.access_review(user, groups, attributes))
+        return bool(answer.get("status", {}).get("allowed"))
 
     async def merge_patch(self, ref: ObjectRef, patch: Mapping[str, Any]) -> Manifest:
         """Merge a patch into an object."""

@@ -13,6 +13,7 @@ TABLE: Final[tuple[tuple[type[errors.InsulaError], int, str], ...]] = (
     (errors.NotFoundError, 3, "The named thing does not exist."),
     (errors.UsageError, 2, "The command or a file cannot be used as written."),
     (errors.ConflictError, 6, "Someone else changed the object first, or it exists already."),
+    (errors.WallOpenError, 7, "A probe of a home's walls is red."),
     (errors.UnavailableError, 4, "A system did not answer, is not ready, or waiting took too long."),
     (errors.RefusedError, 5, "A system answered no."),
 )

@@ -26,6 +26,7 @@ NOTICE: Final = "<!-- Made by `python -m insula.cli.reference`: edit the code's 
 COMMANDS: Final[Mapping[str, str]] = {
     "tenant": "insula.cli.tenant",
     "model": "insula.cli.model",
+    "verify": "insula.cli.verify",
     "doctor": "insula.cli.doctor",
     "sandbox": "insula.sandbox.main",
 }

@@ -5,6 +5,7 @@ InsulaError
 │   ├── InvalidSpecError      a Tenant, Plan or values file breaks a rule
 │   └── NotFoundError         the named thing does not exist
 ├── ConflictError         someone else changed the object first
+├── WallOpenError         a probe went through where nobody should
 ├── UnavailableError      a system that we depend on did not answer, or not yet
 └── RefusedError          a system that we depend on answered no
 """
@@ -60,6 +61,10 @@ class NotFoundError(UsageError):
 
 class ConflictError(InsulaError):
     """Someone else changed the object first: look again."""
+
+
+class WallOpenError(InsulaError):
+    """A probe of a home's walls is red: a forbidden path is open, or what proves the others is shut."""
 
 
 class UnavailableError(InsulaError):

@@ -12,7 +12,7 @@ FIELD_MANAGER: Final = "insula"
 # Labels. `component` is in selectors and never changes; `network` is what policies match.
 LABEL_TENANT: Final = "insula.dev/tenant"  # on everything owned: the tenant's name
 LABEL_TENANT_ID: Final = "insula.dev/tenant-id"  # on the Namespace: the identity, a UUID
-LABEL_COMPONENT: Final = "insula.dev/component"  # home-assistant | ollama | pull | converse
+LABEL_COMPONENT: Final = "insula.dev/component"  # home-assistant | ollama | pull | converse | probe-…
 LABEL_NETWORK: Final = "insula.dev/network"  # home-assistant | ollama | pull | converse
 LABEL_MANAGED_BY: Final = "app.kubernetes.io/managed-by"
 MANAGED_BY: Final = "insula"
@@ -47,6 +47,7 @@ JOBS: Final = "insula-jobs"  # ServiceAccount of Jobs
 PULL: Final = "pull-models"  # Job
 PULL_COMPONENT: Final = "pull"  # what its pods are labelled
 CONVERSE: Final = "converse"  # Job: Ollama integration and default agent
+PROBE_PREFIX: Final = "probe-"  # Jobs that try the walls, one for each position
 SECRET_PLATFORM_ACCOUNT: Final = "platform-account"  # noqa: S105 (a name; keys: username, password)
 SECRET_RESIDENT_ACCOUNT: Final = "resident-account"  # noqa: S105 (a name; keys: username, password: the first)
 SECRET_GATEWAY_KEY: Final = "gateway-key"  # noqa: S105 (a name; key: key)
@@ -60,6 +61,11 @@ NAMESPACE_PREFIX: Final = "insula-"
 def namespace(tenant: str) -> str:
     """Return the namespace of a tenant."""
     return NAMESPACE_PREFIX + tenant
+
+
+def probe(position: str) -> str:
+    """Return the name, and the component, of the Job that tries the walls from a position."""
+    return PROBE_PREFIX + position
 
 
 def owned_labels(tenant: str) -> dict[str, str]:

@@ -1,6 +1,7 @@
 """The door `insula job …`: what the operator runs as Kubernetes Jobs in a tenant's namespace."""
 
 import asyncio
+import json
 from pathlib import Path
 from typing import Annotated
 
@@ -40,6 +41,23 @@ def converse(
     with telling_the_end() as outcome:
         agent = asyncio.run(conversing.converse(home_assistant, ollama, model, context_tokens, secrets))
         outcome.result = {"agent": agent}
+
+
+@app.command()
+def probe(
+    position: Annotated[str, typer.Option(help="Whose place in the network this pod has.")],
+    allowed: Annotated[list[str] | None, typer.Option(help="A path that must be open, as NAME=TARGET.")] = None,
+    refused: Annotated[list[str] | None, typer.Option(help="A path that must be shut, as NAME=TARGET.")] = None,
+) -> None:
+    """Try paths that must be shut, and a few that must be open; say what was seen. A red probe is no failure."""
+    from insula.jobs import probing  # noqa: PLC0415  # each job pays for its own imports alone
+
+    with telling_the_end() as outcome:
+        given = probing.read(position, allowed or (), refused or ())
+        seen = probing.try_all(given)
+        for each, word in zip(given, seen, strict=True):
+            _print_line(json.dumps({"probe": each.name, "target": each.target, "seen": word}))
+        outcome.result = probing.message(given, seen)
 
 
 def _print_line(text: str) -> None:

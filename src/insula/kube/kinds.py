@@ -34,6 +34,7 @@ CONFIG_MAP: Final = Kind("v1", "ConfigMap", "configmaps", namespaced=True)
 EVENT: Final = Kind("events.k8s.io/v1", "Event", "events", namespaced=True)
 LEASE: Final = Kind("coordination.k8s.io/v1", "Lease", "leases", namespaced=True)
 ENDPOINT_SLICE: Final = Kind("discovery.k8s.io/v1", "EndpointSlice", "endpointslices", namespaced=True)
+ACCESS_REVIEW: Final = Kind("authorization.k8s.io/v1", "SubjectAccessReview", "subjectaccessreviews", namespaced=False)
 
 # Plurals are written down rather than derived or discovered: each stands in our RBAC rules as well.
 _ALL: Final = (
@@ -46,6 +47,7 @@ _ALL: Final = (
     EVENT,
     LEASE,
     ENDPOINT_SLICE,
+    ACCESS_REVIEW,
     Kind("v1", "Event", "events", namespaced=True),
     Kind("v1", "LimitRange", "limitranges", namespaced=True),
     Kind("v1", "Node", "nodes", namespaced=False),

@@ -1,7 +1,7 @@
 """What to send for each verb: pure, so that every rule of the API's HTTP is tested without a server."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 from urllib.parse import quote
@@ -87,12 +87,27 @@ def apply(manifest: Manifest, *, manager: str = FIELD_MANAGER, subresource: str 
     return Request("apply", kind.plural, "PATCH", path, parameters, _APPLY, _encode(manifest))
 
 
-def create(manifest: Manifest) -> Request:
-    """Return the creation of a manifest, which fails when the name is taken."""
+def create(manifest: Manifest, *, dry_run: bool = False) -> Request:
+    """Return the creation of a manifest, which fails when the name is taken; a dry run is judged and not stored."""
     ref = reference(manifest)
     kind = kinds.of(ref.api_version, ref.kind)
     path = path_of(kind, ref.namespace)
-    return Request("create", kind.plural, "POST", path, {"fieldManager": FIELD_MANAGER}, _JSON, _encode(manifest))
+    parameters = {"fieldManager": FIELD_MANAGER, **({"dryRun": "All"} if dry_run else {})}
+    return Request("create", kind.plural, "POST", path, parameters, _JSON, _encode(manifest))
+
+
+def access_review(user: str, groups: Sequence[str], attributes: Mapping[str, str]) -> Request:
+    """Return the question whether somebody may do something; nothing is stored.
+
+    Args:
+        user: Who.
+        groups: What that one belongs to.
+        attributes: `verb`, `resource`, and where given `group`, `namespace`, `name`, `subresource`.
+    """
+    kind = kinds.ACCESS_REVIEW
+    spec = {"user": user, "groups": list(groups), "resourceAttributes": dict(attributes)}
+    body = _encode({"apiVersion": kind.api_version, "kind": kind.kind, "spec": spec})
+    return Request("create", kind.plural, "POST", path_of(kind), {}, _JSON, body)
 
 
 def delete(ref: ObjectRef, *, uid: str = "", resource_version: str = "", policy: str = "Background") -> Request:

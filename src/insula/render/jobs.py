@@ -29,9 +29,9 @@ def pull(tenant: Tenant, platform: Platform, volume: str) -> Manifest:
     arguments = ["pull", "--registry", platform.model_registry_url, "--store", "/models", *tenant.ollama.models]
     paths = {"models": "/models", "tmp": TMP}
     spec = pods.pod_basics(names.JOBS, platform, gpu=tenant.ollama.gpu > 0) | {
-        "affinity": _beside(tenant.name, names.OLLAMA),
+        "affinity": beside(tenant.name, names.OLLAMA),
         "activeDeadlineSeconds": PULL_DEADLINE_S,
-        "containers": [_container(names.PULL, platform, arguments, paths)],
+        "containers": [container(names.PULL, platform, arguments, paths)],
         "volumes": [pods.claim_volume("models", names.OLLAMA_MODELS), pods.scratch_volume("tmp", "64Mi")],
     }
     return _job(tenant, names.PULL, names.PULL_COMPONENT, spec, purpose=volume)
@@ -58,7 +58,7 @@ def converse(tenant: Tenant, platform: Platform, conversation: str) -> Manifest:
     paths = {"tmp": TMP} | {name: f"/secrets/{name}" for name in secrets}
     spec = pods.pod_basics(names.JOBS, platform) | {
         "activeDeadlineSeconds": CONVERSE_DEADLINE_S,
-        "containers": [_container(names.CONVERSE, platform, arguments, paths, read_only=secrets)],
+        "containers": [container(names.CONVERSE, platform, arguments, paths, read_only=secrets)],
         "volumes": [pods.scratch_volume("tmp", "64Mi"), *(pods.secret_volume(name) for name in secrets)],
     }
     return _job(tenant, names.CONVERSE, names.CONVERSE, spec, purpose=conversation)
@@ -76,9 +76,10 @@ def _job(tenant: Tenant, name: str, component: str, spec: Manifest, *, purpose: 
     }
 
 
-def _container(
+def container(
     name: str, platform: Platform, arguments: Sequence[str], paths: Mapping[str, str], *, read_only: Sequence[str] = ()
 ) -> Manifest:
+    """Return the container of a Job: `insula job` with its arguments, volumes at paths, and no way up."""
     return {
         "name": name,
         "image": platform.images.insula,
@@ -92,7 +93,8 @@ def _container(
     }
 
 
-def _beside(tenant: str, component: str) -> Manifest:
+def beside(tenant: str, component: str) -> Manifest:
+    """Return the affinity that prefers the node of a component's pod."""
     term = {
         "topologyKey": "kubernetes.io/hostname",
         "labelSelector": {"matchLabels": objects.selector(tenant, component)},

@@ -10,8 +10,8 @@ from insula.render import objects, pods
 
 # One Job's container. Reading and hashing blobs is bound by disk and network, hence the wide limit of CPU.
 JOB_RESOURCES: Final = Resources(cpu_request_m=50, cpu_limit_m=1000, memory_request_mib=64, memory_limit_mib=256)
-# Pull and converse at once, and one whose predecessor has not left yet.
-JOBS_AT_ONCE: Final = 3
+# Pull and converse at once, two probes of the walls, and one whose predecessor has not left yet.
+JOBS_AT_ONCE: Final = 5
 # What cert-manager gives its HTTP-01 solver, a pod without a deadline that comes and goes.
 SOLVER_RESOURCES: Final = Resources(cpu_request_m=10, cpu_limit_m=100, memory_request_mib=64, memory_limit_mib=64)
 # For containers that say nothing, of which Insula renders none: the quota refuses a pod without limits.
