@@ -22,6 +22,7 @@ MODEL = "gemma3:270m"
 TENANT_UID = "0b0e2f4c-5a55-4b5e-9d0b-1f0d6c1e0a11"
 CONFIG_UID = "uid-of-home-assistant-config"
 MODELS_UID = "uid-of-ollama-models"
+GREEN = '{"tried": 7, "seen": [], "open": [], "shut": []}'
 
 
 def some_resources(cpu_m: int = 1000, memory_mib: int = 1024) -> Resources:
@@ -270,6 +271,13 @@ class World:
         self.claimed().issue_certificate().finish_job(names.PULL, f'{{"models": {{"{MODEL}": "sha256:1"}}}}')
         self.settle()
         self.finish_job(names.CONVERSE, '{"agent": "conversation.home"}')
+        self.settle()
+        return self.finish_probes()
+
+    def finish_probes(self, *, home_assistant: str = GREEN, ollama: str = GREEN) -> "World":
+        """Let the probe Jobs say what they saw, and settle."""
+        self.finish_job(names.probe(names.HOME_ASSISTANT), home_assistant)
+        self.finish_job(names.probe(names.OLLAMA), ollama)
         return self.settle()
 
     def condition(self, kind: str) -> Manifest:

@@ -60,6 +60,7 @@ CASES: Mapping[str, tuple[Situation, Platform]] = {
         a_platform(),
     ),
     "without-internet": (a_situation(pull=MODELS_UID), a_platform_without_internet()),
+    "probed": (a_situation(probe="after nothing near bob", neighbour="bob"), a_platform_without_internet()),
     "retained": (
         replace(a_situation(), tenant=None, memory=Memory(tenant_uid="tenant", retained_since="2026-11-25T12:00:00Z")),
         a_platform(),

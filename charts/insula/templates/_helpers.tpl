@@ -41,7 +41,7 @@ images:
   homeAssistant: {{ include "insula.image" (dict "image" $images.homeAssistant "what" "homeAssistant" "tag" "") | quote }}
   ollama: {{ include "insula.image" (dict "image" $images.ollama "what" "ollama" "tag" "") | quote }}
   pullPolicy: {{ $images.pullPolicy }}
-{{ pick .Values "ingress" "issuer" "storageClass" "network" "modelRegistry" "packageIndex" "nodeSelector" "deletionBrake" | toYaml }}
+{{ pick .Values "ingress" "issuer" "storageClass" "network" "modelRegistry" "packageIndex" "isolation" "nodeSelector" "deletionBrake" | toYaml }}
 {{- end }}
 
 {{/* Security of all of Insula's own pods: what Pod Security calls restricted, and a read-only root. */}}

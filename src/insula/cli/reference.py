@@ -128,6 +128,7 @@ CONDITIONS: Final[Mapping[ConditionType, str]] = {
     ConditionType.MODELS_READY: "all models of the spec are in the volume",
     ConditionType.CONVERSATION_READY: "Home Assistant's default agent talks to the first model",
     ConditionType.READY: "all of the above that the spec asks for",
+    ConditionType.ISOLATED: "probes from inside found every forbidden path shut; no part of Ready",
 }
 REFUSALS: Final[Mapping[Refusal, str]] = {
     Refusal.INVALID_SPEC: "A field is missing, unknown or malformed.",

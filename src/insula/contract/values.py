@@ -155,6 +155,13 @@ class DeletionBrake(Model):
     """The window in seconds."""
 
 
+class Isolation(Model):
+    """How the homes' walls are proven."""
+
+    probe_every_hours: Annotated[int, Field(ge=0, le=8760)] = 24
+    """How often the operator has each home's walls tried from inside, in hours. 0: never."""
+
+
 class PlatformSettings(Model):
     """What the operator must know about the cluster; written the same in the values and in the platform file."""
 
@@ -185,6 +192,9 @@ class PlatformSettings(Model):
 
     package_index: PackageIndex = PackageIndex()
     """Where Home Assistant gets Python packages."""
+
+    isolation: Isolation = Isolation()
+    """How the homes' walls are proven."""
 
     node_selector: LabelMap = Field(default={})
     """Labels of the nodes that may run homes. Empty: all."""
@@ -250,6 +260,7 @@ class PlatformFile(PlatformSettings):
             package_index_opening=index.opening.to_domain() if index.opening else None,
             node_selector=_pairs(self.node_selector),
             brake=platform.Brake(self.deletion_brake.homes, float(self.deletion_brake.window_seconds)),
+            probe_every_hours=self.isolation.probe_every_hours,
         )
 
 

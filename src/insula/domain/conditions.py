@@ -17,6 +17,7 @@ class ConditionType(StrEnum):
     MODELS_READY = "ModelsReady"
     CONVERSATION_READY = "ConversationReady"
     READY = "Ready"
+    ISOLATED = "Isolated"
 
 
 class ConditionStatus(StrEnum):

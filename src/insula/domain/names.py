@@ -26,6 +26,7 @@ ANNOTATION_CONVERSING: Final = "insula.dev/conversing"  # fingerprint of what th
 ANNOTATION_AGENT: Final = "insula.dev/agent"  # entity id of the conversation agent that was set up
 ANNOTATION_PULLED: Final = "insula.dev/pulled"  # JSON {"volume": UID, "models": {name: digest}}: what the volume holds
 ANNOTATION_ACCEPTED_SPEC: Final = "insula.dev/accepted-spec"  # JSON of the last accepted tenant and plan
+ANNOTATION_WALLS: Final = "insula.dev/walls"  # JSON: when the walls were tried last, and what came of it
 ANNOTATION_RETAINED_SINCE: Final = "insula.dev/retained-since"  # when the Tenant went and its data stayed
 ANNOTATION_HELD_SINCE: Final = "insula.dev/held-since"  # since when the brake holds a home whose Tenant went
 # Annotation that a person writes: the UID of the Tenant whose home may go past the brake.

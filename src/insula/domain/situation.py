@@ -12,6 +12,37 @@ from insula.domain.tenants import DeletionPolicy, Tenant
 
 
 @dataclass(frozen=True)
+class Walls:
+    """What the last probes of a home's walls came to.
+
+    `at` is an ISO time, empty: never. `open` names forbidden paths that were open, `shut` those without which a
+    refusal proves nothing: the first few of each. `tried` counts all paths; 0: the probes gave no result.
+    """
+
+    at: str = ""
+    tried: int = 0
+    open: tuple[str, ...] = ()
+    shut: tuple[str, ...] = ()
+
+    def to_text(self) -> str:
+        """Return them as JSON, empty where nothing was tried yet."""
+        found = {"at": self.at, "tried": self.tried, "open": list(self.open), "shut": list(self.shut)}
+        return json.dumps({key: value for key, value in found.items() if value}) if self.at else ""
+
+    @classmethod
+    def from_text(cls, text: str) -> "Walls":
+        """Read them back; what was spoilt by hand reads as if nothing was tried."""
+        found = _json_object(text)
+        tried = found.get("tried", 0)
+        return cls(
+            at=str(found.get("at", "")),
+            tried=tried if isinstance(tried, int) else 0,
+            open=_texts(found.get("open")),
+            shut=_texts(found.get("shut")),
+        )
+
+
+@dataclass(frozen=True)
 class Memory:
     """What the operator must remember about a home, kept in annotations of its Namespace: a status is never an input.
 
@@ -31,6 +62,7 @@ class Memory:
     deletion_policy: DeletionPolicy = DeletionPolicy.RETAIN
     retained_since: str = ""
     held_since: str = ""
+    walls: Walls = field(default_factory=Walls)
 
     def to_annotations(self) -> dict[str, str]:
         """Return the annotations that hold this memory; what is empty is left out."""
@@ -46,6 +78,7 @@ class Memory:
             names.ANNOTATION_DELETION_POLICY: self.deletion_policy.value,
             names.ANNOTATION_RETAINED_SINCE: self.retained_since,
             names.ANNOTATION_HELD_SINCE: self.held_since,
+            names.ANNOTATION_WALLS: self.walls.to_text(),
         }
         return {key: value for key, value in annotations.items() if value}
 
@@ -69,6 +102,7 @@ class Memory:
             deletion_policy=DeletionPolicy.DELETE if policy == DeletionPolicy.DELETE else DeletionPolicy.RETAIN,
             retained_since=annotations.get(names.ANNOTATION_RETAINED_SINCE, ""),
             held_since=annotations.get(names.ANNOTATION_HELD_SINCE, ""),
+            walls=Walls.from_text(annotations.get(names.ANNOTATION_WALLS, "")),
         )
 
 
@@ -84,6 +118,8 @@ class Situation:
         route: Whether the Ingress belongs into the stack now.
         pull: UID of the volume that the pull Job fills; empty: no such Job now.
         converse: Fingerprint of what the converse Job sets up; empty: no such Job now.
+        probe: What the probe Jobs are for; empty: no such Jobs now.
+        neighbour: The other tenant whose home they try; empty: none.
     """
 
     name: str
@@ -93,6 +129,8 @@ class Situation:
     route: bool = False
     pull: str = ""
     converse: str = ""
+    probe: str = ""
+    neighbour: str = ""
 
 
 @dataclass(frozen=True)
@@ -117,3 +155,8 @@ def _json_object(text: str) -> dict[str, Any]:
     except ValueError:
         return {}
     return value if isinstance(value, dict) else {}
+
+
+def _texts(value: Any) -> tuple[str, ...]:
+    """Return the texts of a JSON list, none where it is no list."""
+    return tuple(str(each) for each in value) if isinstance(value, list) else ()

@@ -8,6 +8,7 @@ from insula.domain.conditions import ConditionStatus, ConditionType
 from insula.domain.errors import cap
 from insula.domain.manifests import Manifest
 from insula.reconcile import reading
+from insula.reconcile.isolation import isolated
 from insula.reconcile.job_reports import RETRY_FAILED_S, JobState
 from insula.reconcile.reasons import Reason
 from insula.reconcile.remembering import conversation, is_claimed, missing_models
@@ -23,7 +24,8 @@ def walk(view: View) -> dict[ConditionType, Finding]:
     if view.verdict.tenant is None:
         return _nothing_in_force(view)
     found = {kind: judge(view) for kind, judge in _WALK.items()}
-    return found | {ConditionType.READY: ready(view, found)}
+    # What stands last is no part of Ready: a home without walls answers, too.
+    return found | {ConditionType.READY: ready(view, found), ConditionType.ISOLATED: isolated(view)}
 
 
 def accepted(view: View) -> Finding:

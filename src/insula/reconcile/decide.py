@@ -10,7 +10,7 @@ from insula.domain.manifests import Manifest, ObjectRef, reference
 from insula.domain.platform import Platform
 from insula.domain.situation import Memory, Renderer, Situation, Stack
 from insula.domain.tenants import Tenant
-from insula.reconcile import conditions, farewell, prune, reading, secrets, settling, status
+from insula.reconcile import conditions, farewell, prune, reading, secrets, settling, status, walls
 from insula.reconcile import facts as facts_of
 from insula.reconcile import remembering as memories
 from insula.reconcile import standing as standings
@@ -52,7 +52,7 @@ def decide(name: str, observed: Observed, platform: Platform, *, render: Rendere
     elif view.verdict.tenant is None or standing is Standing.TERMINATING:
         decision = Decision()
     else:
-        decision = _build(view, view.verdict.tenant, render)
+        decision = _build(view, view.verdict.tenant, render, now)
     return _with_status(decision, view, now)
 
 
@@ -62,12 +62,14 @@ def _view(name: str, observed: Observed, platform: Platform, standing: Standing,
     is_own = standing in (Standing.OURS, Standing.ADOPTING)
     memory = memories.inherit(standings.remembered(observed) if is_own else Memory(), observed, standing)
     facts = facts_of.gather(observed.objects if is_own else {}, memory, now)
-    return View(observed, platform, standing, verdict, memories.remember(memory, observed, verdict, facts), facts)
+    remembered = memories.remember(memory, observed, verdict, facts, now)
+    return View(observed, platform, standing, verdict, remembered, facts)
 
 
-def _build(view: View, tenant: Tenant, render: Renderer) -> Decision:
+def _build(view: View, tenant: Tenant, render: Renderer, now: datetime) -> Decision:
     """Say what brings the home to what it should be."""
-    situation = _situate(view, tenant)
+    probe_in_s = _probe_in_s(view, tenant, now)
+    situation = _situate(view, tenant, probe=probe_in_s == 0)
     stack = _without_done_jobs(render(situation, view.platform), view, situation)
     objects = view.observed.objects
     house = [settling.settled(objects.get(reference(each)), each) for each in stack.house]
@@ -85,13 +87,26 @@ def _build(view: View, tenant: Tenant, render: Renderer) -> Decision:
         create_secrets=secrets.wishes(tenant, situation, view.observed),
         apply=_uncovered((each for each in house if reference(each) not in blocked), live),
         delete=prune.surplus(objects, rendered) + outdated,
-        look_again_s=_look_again(view),
+        look_again_s=_look_again(view, probe_in_s),
     )
 
 
-def _situate(view: View, tenant: Tenant) -> Situation:
+def _probe_in_s(view: View, tenant: Tenant, now: datetime) -> float | None:
+    """Return the seconds until the walls are tried, 0: now; None: not while the home is as it is."""
+    # After all else: a new home's first minute belongs to its resident.
+    answers = view.facts.home_assistant.is_ready and view.facts.ollama.is_ready
+    is_set_up = not tenant.ollama.models or bool(view.memory.conversing)
+    if tenant.suspended or not (answers and is_set_up):
+        return None
+    made = str((view.observed.namespace or {"metadata": {}})["metadata"].get("creationTimestamp", ""))
+    return walls.due_in_s(tenant.name, view.memory, view.platform, made=made, now=now)
+
+
+def _situate(view: View, tenant: Tenant, *, probe: bool) -> Situation:
     """Say which of the objects that come and go belong into the stack now."""
     facts, memory = view.facts, view.memory
+    # Jobs under way are not withdrawn because a pod restarts, or because a day begins.
+    probing = walls.purpose(memory, view.observed.neighbour, facts) if probe or walls.has_begun(memory, facts) else ""
     is_claimed = memories.is_claimed(memory, facts)
     wanted = memories.conversation(memory, tenant, facts)
     # The Job itself waits for Home Assistant and Ollama to answer: its pod starts while they do. A model may take an
@@ -109,6 +124,8 @@ def _situate(view: View, tenant: Tenant) -> Situation:
         route=is_claimed and view.verdict.has_host,
         pull=facts.models_volume if may_pull else "",
         converse=wanted if may_begin or has_begun else "",
+        probe=probing,
+        neighbour=walls.neighbour_of(probing),
     )
 
 
@@ -138,14 +155,14 @@ def _uncovered(desired: Iterable[Manifest], live: Mapping[ObjectRef, Manifest]) 
     return tuple(found)
 
 
-def _look_again(view: View) -> float | None:
+def _look_again(view: View, probe_in_s: float | None) -> float | None:
     """Return the seconds until something changes that no watch tells of."""
-    looks = []
+    looks = [probe_in_s] if probe_in_s else []
     if view.facts.pull.state is JobState.UNDER_WAY:
         looks.append(PULL_LOOK_S)
     if Reason.STARTING in (view.facts.home_assistant.reason, view.facts.ollama.reason):
         looks.append(START_LOOK_S)
-    reports: tuple[JobReport, ...] = (view.facts.pull, view.facts.converse)
+    reports: tuple[JobReport, ...] = (view.facts.pull, view.facts.converse, *view.facts.probes)
     looks.extend(each.retry_in_s for each in reports if each.retry_in_s)
     return min(looks, default=None)
 

@@ -7,12 +7,14 @@ from typing import Final
 
 from insula.domain import names
 from insula.domain.manifests import Manifest, ObjectRef
+from insula.domain.probes import Position
 from insula.domain.situation import Memory
 from insula.reconcile import job_reports, reading, workloads
 from insula.reconcile.job_reports import JobReport
 from insula.reconcile.workloads import Workload
 
 CLAIM_CONTAINER: Final = "claim"
+PROBED: Final = (Position.HOME_ASSISTANT, Position.OLLAMA)
 
 
 @dataclass(frozen=True)
@@ -25,6 +27,7 @@ class Facts:
         models_bound: Whether that claim has its volume, and so its place.
         claim_ended: Whether a claim container ended well on the present volume.
         claim_error: What it said if it ended badly.
+        probes: The Jobs that try the walls, one for each position.
     """
 
     config_volume: str
@@ -36,6 +39,7 @@ class Facts:
     ollama: Workload
     pull: JobReport
     converse: JobReport
+    probes: tuple[JobReport, ...]
 
 
 def gather(objects: Mapping[ObjectRef, Manifest], memory: Memory, now: datetime) -> Facts:
@@ -57,6 +61,9 @@ def gather(objects: Mapping[ObjectRef, Manifest], memory: Memory, now: datetime)
         ollama=workloads.report(objects, names.OLLAMA, "Ollama", now=now),
         pull=job_reports.report(objects, names.PULL, names.PULL_COMPONENT, "the pull Job", now=now),
         converse=job_reports.report(objects, names.CONVERSE, names.CONVERSE, "the converse Job", now=now),
+        probes=tuple(
+            job_reports.report(objects, name, name, "the probe Job", now=now) for name in map(names.probe, PROBED)
+        ),
     )
 
 

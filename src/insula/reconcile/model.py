@@ -115,6 +115,7 @@ class Observed:
             whose own spec was accepted by itself; rejected ones claim nothing but what they have latched.
         pull_progress: The last log line of the pull Job's running pod.
         hold: Why a home that lost its Tenant may not go now, in words; empty: it may.
+        neighbour: Another tenant whose home stands, empty where none is known.
     """
 
     tenant: Manifest | None = None
@@ -128,6 +129,7 @@ class Observed:
     host_claims: Mapping[str, str] = field(default_factory=dict)
     pull_progress: PullProgress | None = None
     hold: str = ""
+    neighbour: str = ""
 
 
 @dataclass(frozen=True)

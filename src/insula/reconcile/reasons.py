@@ -21,6 +21,8 @@ class Reason(StrEnum):
     """Home Assistant talks to the first model."""
     READY = "Ready"
     """Everything is as asked."""
+    WALLS_HOLD = "WallsHold"
+    """Every forbidden path that was tried is shut."""
 
     # Under way: patience is enough.
     MAKING = "Making"
@@ -51,6 +53,8 @@ class Reason(StrEnum):
     """The integration and the agent are being made."""
     TERMINATING = "Terminating"
     """Kubernetes is removing the namespace; it is made anew afterwards."""
+    NOT_TRIED = "NotTried"
+    """The home's walls were not tried yet, or the probes gave no result."""
     NOT_ACCEPTED = "NotAccepted"
     """The spec is not accepted; see Accepted."""
 
@@ -85,6 +89,10 @@ class Reason(StrEnum):
     """The models could not be fetched."""
     SETUP_FAILED = "SetupFailed"
     """The integration or the agent could not be made."""
+    WALL_OPEN = "WallOpen"
+    """A probe went through a path that is forbidden."""
+    NOTHING_PROVEN = "NothingProven"
+    """A path that must be open is shut, so that the shut ones prove nothing."""
 
 
 TROUBLE = frozenset(
@@ -101,5 +109,7 @@ TROUBLE = frozenset(
         Reason.HOST_TAKEN,
         Reason.PULL_FAILED,
         Reason.SETUP_FAILED,
+        Reason.WALL_OPEN,
+        Reason.NOTHING_PROVEN,
     }
 )

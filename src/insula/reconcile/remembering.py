@@ -3,11 +3,12 @@
 import hashlib
 from collections.abc import Mapping
 from dataclasses import replace
+from datetime import datetime
 from typing import Final
 
 from insula.domain.situation import Memory
 from insula.domain.tenants import Tenant
-from insula.reconcile import reading
+from insula.reconcile import reading, walls
 from insula.reconcile.facts import Facts
 from insula.reconcile.job_reports import JobState
 from insula.reconcile.model import Observed
@@ -25,7 +26,7 @@ def inherit(memory: Memory, observed: Observed, standing: Standing) -> Memory:
     return taken
 
 
-def remember(memory: Memory, observed: Observed, verdict: Verdict, facts: Facts) -> Memory:
+def remember(memory: Memory, observed: Observed, verdict: Verdict, facts: Facts, now: datetime) -> Memory:
     """Return the memory with what the facts add to it.
 
     Args:
@@ -33,6 +34,7 @@ def remember(memory: Memory, observed: Observed, verdict: Verdict, facts: Facts)
         observed: What the operator saw.
         verdict: With a tenant in force.
         facts: What the live objects tell.
+        now: The time.
     """
     if verdict.tenant is None:
         return memory
@@ -40,6 +42,7 @@ def remember(memory: Memory, observed: Observed, verdict: Verdict, facts: Facts)
         memory = replace(memory, claimed_volume=facts.config_volume)
     memory = _remember_models(memory, facts)
     memory = _remember_agent(memory, verdict.tenant, facts)
+    memory = walls.remember(memory, facts, now)
     return replace(
         memory,
         deletion_policy=verdict.tenant.deletion_policy,

@@ -6,7 +6,7 @@ from insula.domain import names
 from insula.domain.manifests import Manifest, ObjectRef, reference
 from insula.reconcile import reading
 from insula.reconcile.covers import quantity
-from insula.reconcile.facts import Facts
+from insula.reconcile.facts import PROBED, Facts
 from insula.reconcile.job_reports import JobReport
 
 
@@ -28,7 +28,8 @@ def outdated_jobs(
     objects: Mapping[ObjectRef, Manifest], desired: Iterable[Manifest], facts: Facts
 ) -> tuple[ObjectRef, ...]:
     """Return the live Jobs that were rendered otherwise, or gave up so long ago that it is time to try again."""
-    reports: Mapping[str, JobReport] = {names.PULL: facts.pull, names.CONVERSE: facts.converse}
+    probes = dict(zip(map(names.probe, PROBED), facts.probes, strict=True))
+    reports: Mapping[str, JobReport] = {names.PULL: facts.pull, names.CONVERSE: facts.converse, **probes}
     found = []
     for each in desired:
         ref = reference(each)

@@ -4,13 +4,14 @@ Policies match the label `network`, which such a pod shares with whom it stands 
 gateway match `component`, which is its own: no request of anybody's ever comes to it.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Final
 
 from insula.domain import names, probe_plan
 from insula.domain.manifests import Manifest
 from insula.domain.platform import Platform
 from insula.domain.probes import Position, Probe, in_order
+from insula.domain.situation import Situation
 from insula.render import jobs, objects, pods
 
 POSITIONS: Final = (Position.HOME_ASSISTANT, Position.OLLAMA)
@@ -21,9 +22,11 @@ DNS_OPTIONS: Final = [{"name": "timeout", "value": "2"}, {"name": "attempts", "v
 NODE_ADDRESS: Final[Manifest] = {"name": "NODE_ADDRESS", "valueFrom": {"fieldRef": {"fieldPath": "status.hostIP"}}}
 
 
-def surroundings(platform: Platform, neighbour: str) -> probe_plan.Surroundings:
-    """Return what is around any home of this platform, with one neighbour ("": none)."""
-    return probe_plan.from_within(gateway(platform), neighbour, outside(platform))
+def periodic(tenant: str, platform: Platform, situation: Situation) -> Iterator[Manifest]:
+    """Yield the Jobs that the operator has try a home's walls from time to time, knowing no addresses."""
+    planned = probe_plan.plan(probe_plan.from_within(gateway(platform), situation.neighbour, outside(platform)))
+    for position in POSITIONS:
+        yield job(tenant, platform, position, planned, purpose=situation.probe)
 
 
 def gateway(platform: Platform) -> str:

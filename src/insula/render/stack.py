@@ -6,7 +6,19 @@ from insula.domain.manifests import Manifest
 from insula.domain.platform import Platform
 from insula.domain.situation import Situation, Stack
 from insula.domain.tenants import Tenant
-from insula.render import accounts, home_assistant, jobs, namespace, network, objects, ollama, quota, route, storage
+from insula.render import (
+    accounts,
+    home_assistant,
+    jobs,
+    namespace,
+    network,
+    objects,
+    ollama,
+    probes,
+    quota,
+    route,
+    storage,
+)
 
 
 def stack(situation: Situation, platform: Platform) -> Stack:
@@ -47,5 +59,7 @@ def _house(tenant: Tenant, situation: Situation, platform: Platform) -> Iterator
         yield jobs.pull(tenant, platform, situation.pull)
     if situation.converse and tenant.ollama.models and not tenant.suspended:
         yield jobs.converse(tenant, platform, situation.converse)
+    if situation.probe and not tenant.suspended:
+        yield from probes.periodic(tenant.name, platform, situation)
     if situation.route:
         yield route.ingress(tenant, platform)

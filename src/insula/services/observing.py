@@ -1,5 +1,6 @@
 """Sees one home: from caches what changes often, by asking what is rarely needed or may not be watched."""
 
+import itertools
 import json
 import time
 from collections.abc import Callable, Iterable, Mapping
@@ -20,6 +21,7 @@ from insula.services.resolving import HostClaims, Resolution
 
 # Secrets may not be watched over the whole cluster; one that a person deleted is missed after this time.
 SECRETS_TTL_S: Final = 300.0
+NEIGHBOURS_LOOKED_AT: Final = 16  # any one will do, and a look may not cost more with more tenants
 LOG_LINES: Final = 5  # the last line that reports progress may stand before a warning or two
 
 _log = structlog.get_logger(__name__)
@@ -106,6 +108,7 @@ class Observer:
             host_claims=self._claims.of(resolution.hosts),
             pull_progress=await self._pull_progress(name, objects),
             hold=self._hold(name, tenant, namespace),
+            neighbour=self._neighbour(name),
         )
 
     def keep_secret(self, tenant: str, manifest: Manifest) -> None:
@@ -143,6 +146,15 @@ class Observer:
         if self._brake is None or namespace is None or (tenant and braking.is_home_of(namespace, tenant)):
             return ""
         return self._brake.hold(name)
+
+    def _neighbour(self, name: str) -> str:
+        """Return another tenant whose home has been claimed, so that its Service most likely leads somewhere."""
+        for tenant in itertools.islice(self._sight.tenants(), NEIGHBOURS_LOOKED_AT):
+            other = str(tenant["metadata"]["name"])
+            namespace = self._sight.namespace(other) if other != name else None
+            if namespace and names.ANNOTATION_CLAIMED in namespace["metadata"].get("annotations", {}):
+                return other
+        return ""
 
     def _forget(self, name: str) -> None:
         self._resolved.pop(name, None)

@@ -80,9 +80,10 @@ class Reconciler:
             await self._tell_failure(name, observed, error, at=at)
             raise
         self._told.pop(name, None)
-        if decision.look_again_s is None and observed.tenant is not None:
-            return self._resync_s * random.uniform(0.5, 1.0)  # noqa: S311  # spreads load, keeps no secret
-        return decision.look_again_s
+        if observed.tenant is None:
+            return decision.look_again_s
+        resync_s = self._resync_s * random.uniform(0.5, 1.0)  # noqa: S311  # spreads load, keeps no secret
+        return min(decision.look_again_s or resync_s, resync_s)
 
     async def _tell_failure(self, name: str, observed: Observed, error: InsulaError, *, at: datetime) -> None:
         """Tell the Tenant's readers what they can do something about; once, not at every attempt."""

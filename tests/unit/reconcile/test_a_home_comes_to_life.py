@@ -177,7 +177,8 @@ def test_a_home_without_models_is_ready_without_a_conversation() -> None:
     world = World(desired=a_tenant(models=()))
     world.settle()
     world.bind_volumes().start_home_assistant().start_ollama().issue_certificate().settle()
-    assert not any(ref.kind == "Job" for ref in world.objects)
+    assert not world.has("Job", names.PULL)
+    assert not world.has("Job", names.CONVERSE)
     assert world.condition("ConversationReady")["reason"] == "NoModel"
     assert world.condition("Ready")["status"] == "True"
 
