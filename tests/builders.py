@@ -110,6 +110,7 @@ class World:
     host_claims: dict[str, str] = field(default_factory=dict)
     progress: PullProgress | None = None
     hold: str = ""
+    neighbour: str = ""
     now: datetime = NOW
     accepted_spec: str = '{"tenant": {}, "plan": {}}'
     name: str = "alice"
@@ -127,6 +128,7 @@ class World:
             host_claims=self.host_claims,
             pull_progress=self.progress,
             hold=self.hold,
+            neighbour=self.neighbour,
         )
 
     def decide(self) -> Decision:

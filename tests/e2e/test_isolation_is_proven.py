@@ -58,7 +58,15 @@ def test_all_probes_of_two_homes_are_green(alice: Home, bob: Home) -> None:
 def test_what_the_api_server_refuses_is_refused_for_the_reason_that_is_meant(alice: Home) -> None:
     _, report, _ = verify(alice)
     details = {each["name"]: each["detail"] for each in report["probes"] if each["from"] == "api-server"}
-    for name in ("privileged-pod", "root-pod", "added-capability", "host-path", "host-network", "host-processes"):
+    for name in (
+        "privileged-pod",
+        "root-pod",
+        "added-capability",
+        "host-path",
+        "host-network",
+        "host-pid",
+        "host-port",
+    ):
         assert "violates PodSecurity" in details[name], name
     for name in ("over-quota-pod", "node-port-service", "load-balancer-service"):
         assert "exceeded quota" in details[name], name

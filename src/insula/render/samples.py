@@ -26,13 +26,17 @@ def forbidden(tenant: str, platform: Platform) -> Mapping[str, Manifest]:
     much = {"limits": {"cpu": "1", "memory": TOO_MUCH}, "requests": {"cpu": "1", "memory": TOO_MUCH}}
     return {
         "privileged-pod": _pod(tenant, platform, container={"securityContext": {"privileged": True}}),
+        "privilege-escalation": _pod(
+            tenant, platform, container={"securityContext": {"allowPrivilegeEscalation": True}}
+        ),
         "root-pod": _pod(tenant, platform, spec={"securityContext": root}),
         "added-capability": _pod(
             tenant, platform, container={"securityContext": {"capabilities": {"add": ["NET_ADMIN"]}}}
         ),
         "host-path": _pod(tenant, platform, spec=host_path),
         "host-network": _pod(tenant, platform, spec={"hostNetwork": True}),
-        "host-processes": _pod(tenant, platform, spec={"hostPID": True, "hostIPC": True}),
+        "host-pid": _pod(tenant, platform, spec={"hostPID": True}),
+        "host-ipc": _pod(tenant, platform, spec={"hostIPC": True}),
         "host-port": _pod(tenant, platform, container={"ports": [{"containerPort": 8080, "hostPort": 8080}]}),
         "over-quota-pod": _pod(tenant, platform, container={"resources": much}),
         "node-port-service": _service(tenant, "NodePort"),

@@ -111,8 +111,15 @@ async def _surroundings(cluster: Cluster, wishes: Wishes) -> list[Finding]:
         findings.ingress_class(wishes.ingress_class, classes),
         findings.storage_class(wishes.storage_class, storage),
         await _issuer(cluster, wishes),
-        findings.network_policies(daemons, nodes),
+        findings.network_policies(daemons, nodes, await _tenants(cluster)),
     ]
+
+
+async def _tenants(cluster: Cluster) -> list[Manifest]:
+    try:
+        return await cluster.list(names.API_VERSION, "Tenant")
+    except NotFoundError:  # the API itself is missing, which is a finding already
+        return []
 
 
 async def _issuer(cluster: Cluster, wishes: Wishes) -> Finding:

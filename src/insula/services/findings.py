@@ -7,7 +7,9 @@ from enum import StrEnum
 from typing import Any, Final
 
 from insula.domain import names
+from insula.domain.conditions import ConditionType
 from insula.domain.manifests import Manifest
+from insula.reconcile.reasons import Reason
 
 OLDEST_MINOR: Final = 28  # Kubernetes 1.28: CEL in CRDs is stable enough for our rules
 DEFAULT_CLASS: Final = "storageclass.kubernetes.io/is-default-class"
@@ -130,9 +132,17 @@ def issuer(kind: str, name: str, found: Manifest | None) -> Finding:
     return ok("issuer", f"{kind} {name} is ready")
 
 
-def network_policies(daemon_sets: Sequence[Manifest], nodes: Sequence[Manifest]) -> Finding:
-    """Judge whether the walls between tenants are enforced; only names can be seen from here, not packets."""
+def network_policies(
+    daemon_sets: Sequence[Manifest], nodes: Sequence[Manifest], tenants: Sequence[Manifest] = ()
+) -> Finding:
+    """Judge whether the walls between tenants are enforced: by the homes' own probes, else by the network's name."""
     check = "network policies"
+    isolated = ConditionType.ISOLATED
+    if through := sorted(each["metadata"]["name"] for each in tenants if _reason(each, isolated) == Reason.WALL_OPEN):
+        remedy = f"`insula verify {through[0]}` shows the paths; a network that does not enforce policies is none"
+        return failed(check, f"a probe went through the walls of {', '.join(through[:3])}", remedy)
+    if proven := sum(holds(each, isolated) for each in tenants):
+        return ok(check, f"enforced: probes from inside proved it in {proven} of {len(tenants)} homes")
     known = {each["metadata"]["name"] for each in daemon_sets}
     enforcing = sorted(name for name in known if name.startswith(ENFORCING))
     if enforcing:
@@ -143,7 +153,8 @@ def network_policies(daemon_sets: Sequence[Manifest], nodes: Sequence[Manifest])
     if known & set(NOT_ENFORCING):
         remedy = "without enforcement tenants can reach each other: use a network that enforces, such as Cilium"
         return failed(check, "flannel alone does not enforce them", remedy)
-    return warning(check, "no network that is known to enforce them was seen", "ask your provider whether it enforces")
+    remedy = "create a tenant and run `insula verify` on it: its probes find out"
+    return warning(check, "no network that is known to enforce them was seen", remedy)
 
 
 def domain_name(host: str, addresses: Sequence[str]) -> Finding:
@@ -152,6 +163,11 @@ def domain_name(host: str, addresses: Sequence[str]) -> Finding:
         return ok("DNS", f"{host} leads to {addresses[0]}")
     remedy = "add a wildcard record for the domain that leads to the ingress controller's address"
     return warning("DNS", f"{host} has no address on this machine: browsers will not find homes", remedy)
+
+
+def _reason(manifest: Manifest, condition: str) -> str:
+    conditions: list[dict[str, Any]] = manifest.get("status", {}).get("conditions", [])
+    return next((str(each.get("reason", "")) for each in conditions if each.get("type") == condition), "")
 
 
 def holds(manifest: Manifest, condition: str) -> bool:

@@ -16,7 +16,9 @@ from insula.services.surroundings import Eyes
 # What Kubernetes writes when it is the person who may not do this: then nothing was tried.
 NOT_YOURS: Final = ("cannot create resource", "cannot dry-run")
 ACCOUNTS: Final = (names.HOME_ASSISTANT, names.OLLAMA, names.JOBS, "default")
-SECRETS: Final = {"verb": "get", "resource": "secrets"}
+POD_SECURITY_CHECK: Final = "pod-security"
+TOKENS_CHECK: Final = "tokens"
+CHECKS: Final = (POD_SECURITY_CHECK, TOKENS_CHECK)
 
 
 class Judge(Eyes, Protocol):
@@ -40,26 +42,40 @@ async def rehearse(cluster: Judge, tenant: str, neighbours: Sequence[str], platf
         _admission(cluster, name, sample, Expected.REFUSED)
         for name, sample in samples.forbidden(tenant, platform).items()
     ]
-    own = names.namespace(tenant)
-    rights: dict[str, tuple[str, Mapping[str, str]]] = {
-        "own-secrets": (f"get secrets in {own}", SECRETS | {"namespace": own}),
-        "make-pods": (f"create pods in {own}", {"verb": "create", "resource": "pods", "namespace": own}),
-        "enter-pods": (
-            f"create pods/exec in {own}",
-            {"verb": "create", "resource": "pods", "subresource": "exec", "namespace": own},
-        ),
-        "walls": (
-            f"delete networkpolicies in {own}",
-            {"verb": "delete", "group": "networking.k8s.io", "resource": "networkpolicies", "namespace": own},
-        ),
-        "nodes": ("list nodes", {"verb": "list", "resource": "nodes"}),
-    }
-    if neighbours:
-        other = names.namespace(neighbours[0])
-        rights["neighbour-secrets"] = (f"get secrets in {other}", SECRETS | {"namespace": other})
-    tries += [_right(cluster, tenant, name, *asked) for name, asked in rights.items()]
+    tries += [_right(cluster, tenant, name, *asked) for name, asked in rights(tenant, neighbours).items()]
     tries += [_pod_security(cluster, tenant), _tokens(cluster, tenant)]
     return list(await asyncio.gather(*tries))
+
+
+def rights(tenant: str, neighbours: Sequence[str]) -> Mapping[str, tuple[str, Mapping[str, str]]]:
+    """Return what the home's accounts may not do, by name: in words, and as the API server is asked."""
+    own = names.namespace(tenant)
+    found = {
+        "own-secrets": _asked("get", "secrets", own),
+        "make-pods": _asked("create", "pods", own),
+        "enter-pods": _asked("create", "pods/exec", own),
+        "volumes": _asked("create", "persistentvolumeclaims", own),
+        "walls": _asked("delete", "networkpolicies", own, group="networking.k8s.io"),
+        "quotas": _asked("patch", "resourcequotas", own),
+        "nodes": _asked("list", "nodes"),
+        "namespaces": _asked("list", "namespaces"),
+        "tenants": _asked("list", "tenants", group=names.GROUP),
+    }
+    if neighbours:
+        found["neighbour-secrets"] = _asked("get", "secrets", names.namespace(neighbours[0]))
+    return found
+
+
+def _asked(verb: str, what: str, namespace: str = "", *, group: str = "") -> tuple[str, Mapping[str, str]]:
+    resource, _, subresource = what.partition("/")
+    attributes = {
+        "verb": verb,
+        "group": group,
+        "resource": resource,
+        "subresource": subresource,
+        "namespace": namespace,
+    }
+    return f"{verb} {what}" + (f" in {namespace}" if namespace else ""), attributes
 
 
 async def _admission(cluster: Judge, name: str, sample: Manifest, expected: Expected) -> Result:
@@ -92,14 +108,14 @@ async def _right(cluster: Judge, tenant: str, name: str, what: str, attributes: 
 
 async def _pod_security(cluster: Judge, tenant: str) -> Result:
     space = names.namespace(tenant)
-    probe = Probe("pod-security", Position.API, f"{space} enforces restricted", Expected.ALLOWED)
+    probe = Probe(POD_SECURITY_CHECK, Position.API, f"{space} enforces restricted", Expected.ALLOWED)
     found = await cluster.find(ObjectRef("v1", "Namespace", "", space))
     label = (found or {}).get("metadata", {}).get("labels", {}).get(f"{POD_SECURITY}/enforce", "")
     return Result(probe, probes.ACCEPTED if label == "restricted" else probes.REFUSED, label or "no label")
 
 
 async def _tokens(cluster: Judge, tenant: str) -> Result:
-    probe = Probe("tokens", Position.API, "a token of the API server in a pod of the home", Expected.REFUSED)
+    probe = Probe(TOKENS_CHECK, Position.API, "a token of the API server in a pod of the home", Expected.REFUSED)
     labels = {names.LABEL_TENANT: tenant}
     try:
         pods = await cluster.list("v1", "Pod", namespace=names.namespace(tenant), labels=labels)

@@ -1,5 +1,5 @@
 import pytest
-from cli_fakes import FakeCluster, an_object
+from cli_fakes import FakeCluster, a_condition, a_tenant, an_object
 
 from insula.domain.errors import RefusedError, UnavailableError
 from insula.services import diagnosis, findings
@@ -69,6 +69,16 @@ def test_enforcement_is_known_by_the_network_that_runs(daemon_set: str, kubelet:
     daemons = [an_object("apps/v1", "DaemonSet", daemon_set, "kube-system")]
     nodes = [an_object("v1", "Node", "n1", status={"nodeInfo": {"kubeletVersion": kubelet}})]
     assert findings.network_policies(daemons, nodes).verdict is verdict
+
+
+def test_a_wall_that_a_probe_went_through_says_more_than_the_network_that_runs() -> None:
+    daemons = [an_object("apps/v1", "DaemonSet", "cilium", "kube-system")]
+    green = a_tenant("alice", conditions=[a_condition("Isolated")])
+    red = a_tenant("bob", conditions=[a_condition("Isolated", "False", "WallOpen")])
+    assert findings.network_policies([], [], [green]).verdict is Verdict.OK
+    found = findings.network_policies(daemons, [], [green, red])
+    assert found.verdict is Verdict.FAILED
+    assert "insula verify bob" in found.remedy
 
 
 def test_the_default_storage_class_will_do_where_the_values_name_none() -> None:

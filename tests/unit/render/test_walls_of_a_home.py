@@ -1,5 +1,6 @@
 """Namespace, quotas, policies and accounts: what a home may not do."""
 
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -9,13 +10,16 @@ from insula.domain import names
 from insula.domain.manifests import Manifest
 from insula.domain.platform import Opening, PodPeer
 from insula.reconcile.covers import quantity
-from insula.render import accounts, network, quota
+from insula.render import accounts, network, quota, samples
 from insula.render.stack import stack
 from pod_security import violations
 
+PODS = (names.HOME_ASSISTANT, names.OLLAMA)
+
 
 def everything(**tenant: Any) -> list[Manifest]:
-    rendered = stack(a_situation(a_tenant(**tenant), route=True, pull=MODELS_UID, converse="fingerprint"), a_platform())
+    jobs = {"pull": MODELS_UID, "converse": "fingerprint", "probe": "after nothing"}
+    rendered = stack(a_situation(a_tenant(**tenant), route=True, **jobs), a_platform())
     return [*rendered.ground, *rendered.house]
 
 
@@ -28,7 +32,7 @@ def policy(name: str, tenant: Any = None, platform: Any = None) -> Manifest:
     return next(each["spec"] for each in found if each["metadata"]["name"] == name)
 
 
-@pytest.mark.parametrize("name", ["home-assistant", "ollama", "pull-models", "converse"])
+@pytest.mark.parametrize("name", [*PODS, "pull-models", "converse", *map(names.probe, PODS)])
 def test_every_pod_keeps_to_pod_security_restricted(name: str) -> None:
     assert list(violations(templates()[name])) == []
 
@@ -79,6 +83,55 @@ def test_jobs_fall_into_the_quota_of_pods_with_a_deadline() -> None:
     assert templates()["pull-models"]["activeDeadlineSeconds"] > 0
     assert templates()["converse"]["activeDeadlineSeconds"] > 0
     assert "activeDeadlineSeconds" not in templates()["ollama"]
+
+
+@pytest.mark.parametrize("position", PODS)
+def test_a_probe_stands_in_its_positions_place_and_is_in_nobodys_selector(position: str) -> None:
+    (job,) = [each for each in everything() if each["metadata"]["name"] == names.probe(position)]
+    labels = job["spec"]["template"]["metadata"]["labels"]
+    assert labels[names.LABEL_NETWORK] == position
+    selectors = [
+        each["spec"]["selector"] for each in everything() if each["kind"] == "Service" and "selector" in each["spec"]
+    ]
+    selectors += [each["spec"]["selector"]["matchLabels"] for each in everything() if each["kind"] == "Deployment"]
+    assert len(selectors) == 4
+    assert [each for each in selectors if each.items() <= labels.items()] == []
+
+
+@pytest.mark.parametrize("position", PODS)
+def test_a_probe_has_a_deadline_and_no_secret(position: str) -> None:
+    spec = templates()[names.probe(position)]
+    assert spec["activeDeadlineSeconds"] > 0
+    assert [each for each in spec["volumes"] if "secret" in each] == []
+
+
+def test_the_quota_of_jobs_has_room_for_all_of_them_at_once() -> None:
+    hard = quota.quotas(a_tenant())[1]["spec"]["hard"]
+    assert int(hard["pods"]) > sum(each["kind"] == "Job" for each in everything())
+
+
+def test_samples_break_pod_security_but_the_plain_one_does_not() -> None:
+    _, plain = samples.allowed("alice", a_platform())
+    assert list(violations(plain["spec"])) == []
+    breaking = {
+        name for name, each in samples.forbidden("alice", a_platform()).items() if list(_violations_of(each["spec"]))
+    }
+    assert breaking == {
+        "privileged-pod",
+        "root-pod",
+        "added-capability",
+        "host-path",
+        "host-network",
+        "host-pid",
+        "host-ipc",
+        "privilege-escalation",
+        "host-port",
+    }
+
+
+def _violations_of(spec: Manifest) -> Iterator[str]:
+    if "containers" in spec:
+        yield from violations(spec)
 
 
 def test_no_service_may_open_a_node() -> None:
