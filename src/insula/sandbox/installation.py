@@ -10,18 +10,18 @@ from pathlib import Path
 from typing import Final, TypeVar
 
 from insula.sandbox import cluster as clusters
-from insula.sandbox import containerd, kubeadm, nodes, package_index
+from insula.sandbox import containerd, kubeadm, nodes, package_index, workers
 from insula.sandbox.builds import catalogue, images, product
 from insula.sandbox.builds.graph import Graph
 from insula.sandbox.builds.recipes import Recipe, Results, closure
 from insula.sandbox.builds.store import Store
 from insula.sandbox.cluster import Cluster
-from insula.sandbox.layout import NODE_NAMES, Layout
+from insula.sandbox.layout import Layout
 from insula.sandbox.progress import Progress
+from insula.sandbox.workers import FIRST
 
 T = TypeVar("T")
 
-FIRST: Final = NODE_NAMES[0]
 IMPORTS_AT_ONCE: Final = 2
 
 
@@ -33,25 +33,34 @@ class Installation:
     progress: Progress
     seconds: dict[str, float] = field(default_factory=dict)
 
-    async def up(self) -> Cluster:
+    async def up(self, node_count: int | None = None) -> Cluster:
         """Bring the sandbox up, from whatever state it is in.
 
+        Args:
+            node_count: How many nodes it is to have; None: as many as there are, at least one.
+
         Raises:
+            RefusedError: It has more nodes.
             InsulaError: A step failed; its message says which and what to do.
         """
+        others = workers.chosen(self.layout, node_count)[1:]
         results = await self._staged("builds", self.build())
         binaries = link_binaries(self.layout, results)
         cluster = Cluster(self.layout, binaries, tags={name: recipe.key for name, recipe in product.tagged.items()})
         await self._staged("node", asyncio.to_thread(nodes.start_node, self.layout, FIRST, binaries))
         package_index.start(self.layout)
-        await self._staged("first images", self._import(results, catalogue.control_plane_images))
+        await self._staged("first images", self._import(FIRST, results, catalogue.control_plane_images))
         async with asyncio.TaskGroup() as group:
             platform_images = (*catalogue.platform_images, product.insula_image)
-            group.create_task(self._staged("platform images", self._import(results, platform_images)))
+            group.create_task(self._staged("platform images", self._import(FIRST, results, platform_images)))
             group.create_task(self._staged("control plane", asyncio.to_thread(kubeadm.init, self.layout, FIRST)))
+            for node in others:
+                group.create_task(self._staged(f"{node}: images", self._prepare(node, results, binaries)))
         async with asyncio.TaskGroup() as group:
-            group.create_task(self._staged("home images", self._import(results, product.home_images)))
+            group.create_task(self._staged("home images", self._import(FIRST, results, product.home_images)))
             group.create_task(self._staged("add-ons", self._install(cluster, results)))
+            for node in others:
+                group.create_task(self._staged(f"{node}: joins", asyncio.to_thread(workers.join, cluster, node)))
         return cluster
 
     def kind(self) -> str:
@@ -74,14 +83,19 @@ class Installation:
             store.prune(closure(recipes))
         return results
 
-    async def _import(self, results: Results, recipes: Sequence[Recipe]) -> None:
-        """Import images that the node lacks, two archives at once."""
+    async def _prepare(self, node: str, results: Results, binaries: Path) -> None:
+        """Start a worker and give it all images before pods come: no registry could bring one later."""
+        await asyncio.to_thread(nodes.start_node, self.layout, node, binaries)
+        await self._import(node, results, (*catalogue.worker_images, *product.product_images))
+
+    async def _import(self, node: str, results: Results, recipes: Sequence[Recipe]) -> None:
+        """Import images that a node lacks, two archives at once."""
         wanted = [results[recipe.name] for recipe in recipes]
         archives = {result / images.ARCHIVE: images.described(result) for result in wanted}
         halves = (dict(list(archives.items())[start::IMPORTS_AT_ONCE]) for start in range(IMPORTS_AT_ONCE))
         async with asyncio.TaskGroup() as group:
             for half in halves:
-                group.create_task(asyncio.to_thread(containerd.import_missing, self.layout, FIRST, half))
+                group.create_task(asyncio.to_thread(containerd.import_missing, self.layout, node, half))
 
     async def _install(self, cluster: Cluster, results: Results) -> None:
         """Install all add-ons at once: each waits for what it needs by itself."""

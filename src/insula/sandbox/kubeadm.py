@@ -49,16 +49,30 @@ def init(layout: Layout, node: str = NODE_NAMES[0]) -> None:
     _publish_kubeconfig(layout, node)
 
 
-def join(layout: Layout, node: str) -> None:
-    """Make the node a worker of the first node's cluster; does nothing when it is one."""
-    if (layout.node(node).root / MARK).exists():
+def join(layout: Layout, node: str, *, is_known: bool) -> None:
+    """Make the node a worker of the first node's cluster; does nothing when it is one.
+
+    Args:
+        layout: The sandbox.
+        node: A node that runs.
+        is_known: Whether the cluster has a node of that name. One that it was made to forget joins anew.
+    """
+    mark = layout.node(node).root / MARK
+    if mark.exists() and is_known:
         return
+    mark.unlink(missing_ok=True)
     _reset(layout, node)
     words = run_in_node(layout, NODE_NAMES[0], ["kubeadm", "token", "create", "--print-join-command"]).split()
     token, ca_hash = (words[words.index(flag) + 1] for flag in ("--token", "--discovery-token-ca-cert-hash"))
     _write(layout, node, SETTINGS, kubeadm_settings.join_settings(layout, node, token=token, ca_hash=ca_hash))
     _kubeadm(layout, node, ["join", *_settings_arguments()])
-    (layout.node(node).root / MARK).touch()
+    mark.touch()
+
+
+def reset(layout: Layout, node: str) -> None:
+    """Undo what kubeadm did on the node: its kubelet and all its pods end, its keys go; images stay."""
+    (layout.node(node).root / MARK).unlink(missing_ok=True)
+    _kubeadm(layout, node, ["reset", "--force"])
 
 
 def is_ready(layout: Layout, node: str) -> bool:
@@ -74,9 +88,9 @@ def is_ready(layout: Layout, node: str) -> bool:
 
 
 def _reset(layout: Layout, node: str) -> None:
-    """Undo what an interrupted kubeadm left; images stay."""
+    """Undo what an interrupted kubeadm left."""
     if any((layout.node(node).kubernetes).iterdir()):
-        _kubeadm(layout, node, ["reset", "--force"])
+        reset(layout, node)
 
 
 def _kubeadm(layout: Layout, node: str, arguments: Sequence[str]) -> None:

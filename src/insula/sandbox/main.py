@@ -1,24 +1,24 @@
-"""The door `insula sandbox`: build, up, status, down, kubeconfig."""
+"""The door `insula sandbox`: build, up, status, down, kubeconfig, node."""
 
 import asyncio
-import contextlib
-import fcntl
 import json
 import os
 import shutil
 import sys
 import time
-from collections.abc import Coroutine, Iterator
+from collections.abc import Coroutine
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated, Any, Final, TypeVar
 
 import typer
 
 from insula.domain.errors import InsulaError, UnavailableError, UsageError
-from insula.sandbox import nodes, package_index, preflight, teardown
+from insula.sandbox import node_commands, package_index, preflight, teardown, workers
+from insula.sandbox.alone import alone
 from insula.sandbox.cluster import Cluster
 from insula.sandbox.layout import NODE_NAMES, Layout
 from insula.sandbox.progress import Progress, reporting
+from insula.sandbox.workers import FIRST
 
 if TYPE_CHECKING:
     from insula.sandbox.installation import Installation
@@ -27,19 +27,26 @@ T = TypeVar("T")
 
 app = typer.Typer(no_args_is_help=True, help="Run a real Kubernetes on this machine, with Insula on it.")
 
+app.add_typer(node_commands.app, name="node")
+
 TIMES_FILE: Final = "times.json"
 
 
 @app.command()
-def up() -> None:
+def up(
+    nodes: Annotated[
+        int | None,
+        typer.Option(min=1, max=len(NODE_NAMES), help="How many nodes it is to have; by default as many as it has."),
+    ] = None,
+) -> None:
     """Bring the sandbox up, or repair it; a second run returns in seconds."""
     layout = Layout.default()
     _check_machine(layout)
-    with _alone(layout), reporting() as progress:
+    with alone(layout), reporting() as progress:
         began = time.monotonic()
         installation = _installation(layout, progress)
         kind = installation.kind()
-        _run(installation.up())
+        _run(installation.up(nodes))
     _note_times(layout, installation.seconds, time.monotonic() - began, kind)
     typer.echo(f"The sandbox is up. Its kubeconfig: {layout.kubeconfig}")
 
@@ -56,7 +63,7 @@ def build() -> None:
 def status(
     output: Annotated[str, typer.Option("-o", "--output", help="table or json")] = "table",
 ) -> None:
-    """Say what runs: node, control plane, add-ons, Insula. Ends with code 4 when something does not."""
+    """Say what runs: nodes, control plane, add-ons, Insula. Ends with code 4 when something does not."""
     found = _status(Layout.default())
     if output == "json":
         typer.echo(json.dumps(found, indent=2))
@@ -77,7 +84,7 @@ def down(
     layout = Layout.default()
     if os.geteuid() != 0:
         raise UsageError("only root can take a sandbox down", remedy="run it with sudo")
-    with _alone(layout):
+    with alone(layout):
         teardown.down(layout)
     if purge:
         shutil.rmtree(layout.cache, ignore_errors=True)
@@ -118,20 +125,6 @@ def _installation(layout: Layout, progress: Progress) -> "Installation":
     return Installation(layout, progress)
 
 
-@contextlib.contextmanager
-def _alone(layout: Layout) -> Iterator[None]:
-    """Wait until no other run changes this sandbox. The lock is the kernel's: it ends with the process."""
-    path = layout.cache / "locks" / f"{layout.name}.up"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("w") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            typer.echo("another run is at work on this sandbox; waiting for its end", err=True)
-            fcntl.flock(lock, fcntl.LOCK_EX)
-        yield
-
-
 def _check_machine(layout: Layout) -> None:
     checks = preflight.check(layout)
     for check in checks:
@@ -161,14 +154,10 @@ def _note_times(layout: Layout, stages: dict[str, float], total_s: float, kind: 
 
 
 def _status(layout: Layout) -> dict[str, Any]:
-    first = NODE_NAMES[0]
-    parts: dict[str, str] = {f"node {first}": "up" if nodes.is_up(layout, first) else "down"}
+    cluster = Cluster(layout, layout.state / "bin")
+    parts = {f"node {node}": state for node, state in workers.states(cluster).items()} or {f"node {FIRST}": "stopped"}
     parts["package index"] = "up" if package_index.processes(layout) else "down"
-    kubectl = layout.state / "bin" / "kubectl"
-    if kubectl.exists() and layout.kubeconfig.exists():
-        parts |= _workloads(Cluster(layout, kubectl.parent))
-    else:
-        parts["API server"] = "down"
+    parts |= _workloads(cluster)
     return {"up": all(state in {"up", "ready"} for state in parts.values()), "parts": parts}
 
 

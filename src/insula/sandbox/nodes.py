@@ -6,6 +6,7 @@ half-started by a killed run is seen and repaired like any other.
 
 import subprocess
 from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO, Final
 
@@ -58,8 +59,11 @@ def stop_node(layout: Layout, node: str, *, grace_s: float = STOP_GRACE_S) -> No
     Args:
         layout: The sandbox.
         node: The node's name.
-        grace_s: How long its programs may take to end by themselves, in seconds; 0 pulls the plug at once.
+        grace_s: How long its programs may take to end by themselves, in seconds; 0 is a power cut: the cable goes
+            first, so that nobody hears of the end.
     """
+    if grace_s == 0:
+        network.disconnect(layout, node)
     # The inner process first: when the outer one dies, the kernel kills the inner one without any grace.
     for pid in sorted(first_processes(layout, node), key=processes.is_first_inside, reverse=True):
         processes.end(pid, grace_s=grace_s)
@@ -85,6 +89,18 @@ def is_up(layout: Layout, node: str) -> bool:
         and layout.link(node) in network.links()
         and _runtime_answers(layout, node)
     )
+
+
+def booted_at(layout: Layout, node: str) -> datetime:
+    """Return when the present life of a node began.
+
+    Raises:
+        UnavailableError: The node does not run.
+    """
+    pid = node_pid(layout, node)
+    if pid is None or not _inside(pid, "booted").exists():
+        raise UnavailableError(f"the node {node} of the {layout.name} does not run", remedy="run `insula sandbox up`")
+    return datetime.fromtimestamp(_inside(pid, "booted").stat().st_mtime, UTC)
 
 
 def enter_argv(layout: Layout, node: str) -> list[str]:

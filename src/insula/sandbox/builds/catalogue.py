@@ -210,6 +210,12 @@ platform_images: Final[tuple[Recipe, ...]] = (
     _single("traefik", versions.TRAEFIK, traefik, "traefik"),
 )
 
+# What may run on a node beside the control plane's.
+worker_images: Final[tuple[Recipe, ...]] = (
+    *(recipe for recipe in control_plane_images if recipe.name not in {"image/etcd", "image/kube-apiserver"}),
+    *platform_images,
+)
+
 # What the node's own processes and the installer run, beside the images.
 cluster_tools: Final[tuple[Recipe, ...]] = (
     kubernetes,
