@@ -47,6 +47,7 @@ CASES: Mapping[str, tuple[Situation, Platform]] = {
     ),
     "suspended": (a_situation(a_tenant(suspended=True), **LATER), a_platform()),
     "gpu": (a_situation(a_tenant(gpu=1), pull=MODELS_UID), a_platform(node_selector=(("insula.dev/pool", "homes"),))),
+    "moving": (a_situation(moving=True), a_platform(move_after_s=None)),
     "allowed-cidrs": (a_situation(a_tenant(allowed_cidrs=("192.168.7.0/24",))), a_platform()),
     "traefik": (a_situation(route=True), a_platform(ingress_flavour=IngressFlavour.TRAEFIK)),
     "plain-ingress": (a_situation(route=True), a_platform(ingress_flavour=IngressFlavour.NONE, issuer_name="")),

@@ -41,7 +41,8 @@ images:
   homeAssistant: {{ include "insula.image" (dict "image" $images.homeAssistant "what" "homeAssistant" "tag" "") | quote }}
   ollama: {{ include "insula.image" (dict "image" $images.ollama "what" "ollama" "tag" "") | quote }}
   pullPolicy: {{ $images.pullPolicy }}
-{{ pick .Values "ingress" "issuer" "storageClass" "network" "modelRegistry" "packageIndex" "isolation" "nodeSelector" "deletionBrake" | toYaml }}
+{{ pick .Values "ingress" "issuer" "storageClass" "network" "modelRegistry" "packageIndex" "isolation" "nodeSelector" "nodeFailure"
+    "deletionBrake" | toYaml }}
 {{- end }}
 
 {{/* Security of all of Insula's own pods: what Pod Security calls restricted, and a read-only root. */}}
@@ -59,15 +60,15 @@ readOnlyRootFilesystem: true
 capabilities: {drop: [ALL]}
 {{- end }}
 
-{{/* Keep the replicas of a component on different nodes where there are several. */}}
+{{/* Keep the replicas of a component, those of one revision, on different nodes where there are several. */}}
 {{- define "insula.spread" -}}
-podAntiAffinity:
-  preferredDuringSchedulingIgnoredDuringExecution:
-    - weight: 100
-      podAffinityTerm:
-        topologyKey: kubernetes.io/hostname
-        labelSelector:
-          matchLabels: {{- include "insula.selector" . | nindent 12 }}
+- maxSkew: 1
+  topologyKey: kubernetes.io/hostname
+  whenUnsatisfiable: ScheduleAnyway
+  nodeTaintsPolicy: Honor
+  labelSelector:
+    matchLabels: {{- include "insula.selector" . | nindent 6 }}
+  matchLabelKeys: [pod-template-hash]
 {{- end }}
 
 {{/* Health on port 8080: alive is that the process answers; ready is that it does its work. */}}

@@ -162,6 +162,16 @@ class Isolation(Model):
     """How often the operator has each home's walls tried from inside, in hours. 0: never."""
 
 
+class NodeFailure(Model):
+    """What becomes of a home whose node does not answer."""
+
+    move_homes: bool = True
+    """True: its pods are made anew on another node. False: they wait for the node, or for you to give it up."""
+
+    after_seconds: Annotated[int, Field(ge=0, le=86_400)] = 60
+    """How long they wait from when Kubernetes calls the node unreachable, about 50 s after it was last heard."""
+
+
 class PlatformSettings(Model):
     """What the operator must know about the cluster; written the same in the values and in the platform file."""
 
@@ -201,6 +211,9 @@ class PlatformSettings(Model):
 
     deletion_brake: DeletionBrake = DeletionBrake()
     """The brake on homes that lose their Tenants."""
+
+    node_failure: NodeFailure = NodeFailure()
+    """What becomes of a home whose node does not answer."""
 
 
 class PlatformImages(Model):
@@ -261,6 +274,7 @@ class PlatformFile(PlatformSettings):
             node_selector=_pairs(self.node_selector),
             brake=platform.Brake(self.deletion_brake.homes, float(self.deletion_brake.window_seconds)),
             probe_every_hours=self.isolation.probe_every_hours,
+            move_after_s=self.node_failure.after_seconds if self.node_failure.move_homes else None,
         )
 
 

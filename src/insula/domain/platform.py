@@ -74,5 +74,6 @@ class Platform:
     node_selector: tuple[tuple[str, str], ...] = field(default=())
     brake: Brake = Brake()
     probe_every_hours: int = 24  # how often each home's walls are tried; 0: never
+    move_after_s: int | None = 60  # how long a home waits for a node that does not answer; None: for ever
     operator_service_account: str = "insula-operator"  # in the release's namespace; bound to the role below
     tenant_secrets_role: str = "insula-tenant-secrets"  # ClusterRole: read and make the Secrets of one tenant

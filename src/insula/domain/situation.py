@@ -120,6 +120,7 @@ class Situation:
         converse: Fingerprint of what the converse Job sets up; empty: no such Job now.
         probe: What the probe Jobs are for; empty: no such Jobs now.
         neighbour: The other tenant whose home they try; empty: none.
+        moving: Whether a pod is on a node that does not answer: it counts until it is gone, beside its successor.
     """
 
     name: str
@@ -131,6 +132,7 @@ class Situation:
     converse: str = ""
     probe: str = ""
     neighbour: str = ""
+    moving: bool = False
 
 
 @dataclass(frozen=True)

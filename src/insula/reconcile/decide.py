@@ -10,7 +10,7 @@ from insula.domain.manifests import Manifest, ObjectRef, reference
 from insula.domain.platform import Platform
 from insula.domain.situation import Memory, Renderer, Situation, Stack
 from insula.domain.tenants import Tenant
-from insula.reconcile import conditions, farewell, prune, reading, secrets, settling, status, walls
+from insula.reconcile import conditions, farewell, prune, reading, secrets, settling, status, walls, workloads
 from insula.reconcile import facts as facts_of
 from insula.reconcile import remembering as memories
 from insula.reconcile import standing as standings
@@ -126,6 +126,7 @@ def _situate(view: View, tenant: Tenant, *, probe: bool) -> Situation:
         converse=wanted if may_begin or has_begun else "",
         probe=probing,
         neighbour=walls.neighbour_of(probing),
+        moving=any(ref.kind == "Pod" and workloads.is_lost(each) for ref, each in view.observed.objects.items()),
     )
 
 

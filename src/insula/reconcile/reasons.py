@@ -71,6 +71,8 @@ class Reason(StrEnum):
     """The API server refuses the pod for another reason."""
     UNSCHEDULABLE = "Unschedulable"
     """No node takes the pod."""
+    NODE_NOT_READY = "NodeNotReady"
+    """The pod's node does not answer."""
     IMAGE_PULL_FAILED = "ImagePullFailed"
     """The node cannot fetch an image."""
     CONTAINER_CONFIG_ERROR = "ContainerConfigError"
@@ -100,6 +102,7 @@ TROUBLE = frozenset(
         Reason.QUOTA_EXCEEDED,
         Reason.POD_REFUSED,
         Reason.UNSCHEDULABLE,
+        Reason.NODE_NOT_READY,
         Reason.IMAGE_PULL_FAILED,
         Reason.CONTAINER_CONFIG_ERROR,
         Reason.CRASHING,

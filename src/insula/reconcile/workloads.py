@@ -46,7 +46,7 @@ def report(
     if not staying:
         return _without_pod(deployment, present, title)
     pod = staying[-1]
-    trouble = pod_trouble(pod, title)
+    trouble = pod_trouble(pod, title) or _node_trouble(pod, present, name, title)
     if trouble is not None:
         return Workload(False, *trouble)
     if reading.holds(pod, "Ready"):
@@ -65,6 +65,17 @@ def pod_trouble(pod: Manifest, title: str) -> tuple[Reason, str] | None:
         if found is not None:
             return found
     return None
+
+
+def is_lost(pod: Manifest) -> bool:
+    """Say whether a pod's node does not answer: the pod may be dead, or live on where nobody can stop it.
+
+    Kubernetes then calls the pod unready itself; what the node last said of the containers stays. Or it has given
+    the pod up already.
+    """
+    is_silent = reading.condition(pod, "Ready").get("status") == "False" and reading.holds(pod, "ContainersReady")
+    given_up = reading.condition(pod, "DisruptionTarget").get("reason") == "DeletionByTaintManager"
+    return is_silent or given_up
 
 
 def containers(pod: Manifest) -> Sequence[Mapping[str, Any]]:
@@ -101,15 +112,37 @@ def _container_trouble(container: Mapping[str, Any], title: str) -> tuple[Reason
 
 
 def _without_pod(deployment: Manifest, leaving: Sequence[Manifest], title: str) -> Workload:
+    lost = [pod for pod in leaving if is_lost(pod)]
+    if lost:
+        return Workload(False, *_silent(lost[-1], title, moves=True))
+    if leaving:
+        return Workload(False, Reason.STOPPING, f"the old pod of {title} is stopping")
     failure = reading.condition(deployment, "ReplicaFailure")
     if failure.get("status") == "True":
         message = str(failure.get("message", ""))
         if "exceeded quota" in message:
             return Workload(False, Reason.QUOTA_EXCEEDED, f"the namespace's quota refuses {title}: {cap(message)}")
         return Workload(False, Reason.POD_REFUSED, f"the API server refuses {title}'s pod: {cap(message)}")
-    if leaving:
-        return Workload(False, Reason.STOPPING, f"the old pod of {title} is stopping")
     return Workload(False, Reason.MAKING, f"{title}'s pod is being made")
+
+
+def _node_trouble(pod: Manifest, present: Sequence[Manifest], name: str, title: str) -> tuple[Reason, str] | None:
+    if is_lost(pod):
+        return _silent(pod, title, moves=False)
+    lost = [each for each in present if is_lost(each)]
+    has_begun = bool((state_of(pod, name).get("state") or {}).get("running"))
+    return _silent(lost[-1], title, moves=True) if lost and not has_begun else None
+
+
+def _silent(pod: Manifest, title: str, *, moves: bool) -> tuple[Reason, str]:
+    """Say that a pod's node does not answer, and what becomes of it: it waits, or it moves already."""
+    node = pod.get("spec", {}).get("nodeName", "")
+    then = (
+        f"{title} moves to another one, as soon as that may have its volume"
+        if moves
+        else f"{title} is back with it, or on another one when Kubernetes gives the node up"
+    )
+    return Reason.NODE_NOT_READY, f"the node {node} does not answer; {then}"
 
 
 def _on_its_way(pod: Manifest, name: str, title: str, *, now: datetime, is_first_start: bool) -> Workload:

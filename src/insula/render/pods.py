@@ -1,6 +1,6 @@
 """What all pods of a tenant share: Pod Security `restricted`, a read-only root, no token, one user id."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
 from insula.domain import names
@@ -15,6 +15,8 @@ SECRET_MODE: Final = 0o440  # root and the group of the volumes may read
 GPU_RESOURCE: Final = "nvidia.com/gpu"
 # Nodes with GPUs often keep other pods away by a taint of this name.
 GPU_TOLERATION: Final[Manifest] = {"key": GPU_RESOURCE, "operator": "Exists", "effect": "NoSchedule"}
+
+NODE_TROUBLE: Final = ("not-ready", "unreachable")  # what Kubernetes calls a node that is ill or silent
 
 
 def template(
@@ -65,8 +67,15 @@ def pod_basics(account: str, platform: Platform, *, gpu: bool = False) -> Manife
             "seccompProfile": {"type": "RuntimeDefault"},
         },
         **({"nodeSelector": dict(platform.node_selector)} if platform.node_selector else {}),
-        **({"tolerations": [GPU_TOLERATION]} if gpu else {}),
+        "tolerations": [*([GPU_TOLERATION] if gpu else []), *_patience(platform)],
     }
+
+
+def _patience(platform: Platform) -> Iterator[Manifest]:
+    """Yield for how long a pod counts on a node that does not answer. Kubernetes' own five minutes are long."""
+    within = {} if platform.move_after_s is None else {"tolerationSeconds": platform.move_after_s}
+    for trouble in NODE_TROUBLE:
+        yield {"key": f"node.kubernetes.io/{trouble}", "operator": "Exists", "effect": "NoExecute"} | within
 
 
 def locked_down() -> Manifest:

@@ -21,12 +21,17 @@ UNSAID: Final = Resources(cpu_request_m=10, cpu_limit_m=100, memory_request_mib=
 SERVICES: Final = 5
 
 
-def quotas(tenant: Tenant) -> tuple[Manifest, ...]:
+def quotas(tenant: Tenant, *, moving: bool = False) -> tuple[Manifest, ...]:
     """Return the quotas: of pods that stay, of pods with a deadline (Jobs), and of everything that is no pod.
 
     The third stands alone because a quota with a scope may count pods only.
+
+    Args:
+        tenant: The spec in force.
+        moving: Whether pods on a silent node are counted, for minutes, beside their successors.
     """
-    staying = (tenant.home_assistant.resources, tenant.ollama.resources, SOLVER_RESOURCES)
+    home = (tenant.home_assistant.resources, tenant.ollama.resources)
+    staying = (*home, *(home if moving else ()), SOLVER_RESOURCES)
     return (
         _quota(tenant, "pods", _compute(staying), scope="NotTerminating"),
         _quota(tenant, "jobs", _compute([JOB_RESOURCES] * JOBS_AT_ONCE), scope="Terminating"),
@@ -59,7 +64,7 @@ def _quota(tenant: Tenant, name: str, hard: dict[str, str], scope: str = "") -> 
 
 
 def _compute(needs: Iterable[Resources]) -> dict[str, str]:
-    """Return the sum of what pods need. Deployments are `Recreate`, so no pod needs room for its successor."""
+    """Return the sum of what pods need. Deployments are `Recreate`: only a lost pod has a successor beside it."""
     each = tuple(needs)
     return {
         "pods": str(len(each)),

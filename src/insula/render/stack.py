@@ -31,14 +31,14 @@ def stack(situation: Situation, platform: Platform) -> Stack:
     tenant = situation.tenant
     if tenant is None:
         return Stack(ground=(home,))
-    ground = (objects.stamped(each) for each in _ground(tenant, platform))
+    ground = (objects.stamped(each) for each in _ground(tenant, situation, platform))
     house = (objects.stamped(each) for each in _house(tenant, situation, platform))
     return Stack(ground=(home, *ground), house=tuple(house))
 
 
-def _ground(tenant: Tenant, platform: Platform) -> Iterator[Manifest]:
+def _ground(tenant: Tenant, situation: Situation, platform: Platform) -> Iterator[Manifest]:
     """Yield the walls before anything that could look over them."""
-    yield from quota.quotas(tenant)
+    yield from quota.quotas(tenant, moving=situation.moving)
     yield quota.limit_range(tenant)
     yield from network.policies(tenant, platform)
     yield from accounts.service_accounts(tenant.name)

@@ -7,6 +7,7 @@ import pytest
 from builders import CONFIG_UID, MODEL, MODELS_UID, World, a_platform, a_tenant
 from insula.domain import names
 from insula.domain.errors import InvalidSpecError
+from insula.domain.manifests import Manifest, reference
 from insula.domain.tenants import DeletionPolicy
 from insula.reconcile.model import Decision, SecretKind
 
@@ -356,3 +357,20 @@ def test_a_secret_that_was_lost_is_made_again() -> None:
 def test_the_residents_login_is_the_first_part_of_the_address(owner: str, username: str) -> None:
     wishes = World(desired=a_tenant(owner=owner)).decide().create_secrets
     assert next(each.username for each in wishes if each.kind is SecretKind.RESIDENT_ACCOUNT) == username
+
+
+def test_a_home_whose_node_is_silent_gets_room_for_its_successor_until_the_old_pod_is_gone() -> None:
+    world = World().ready()
+    before = quota_of(world)
+    pod = world.objects[world.ref("v1", "Pod", f"{names.HOME_ASSISTANT}-1")]
+    pod["status"]["conditions"] = [{"type": "Ready", "status": "False"}, {"type": "ContainersReady", "status": "True"}]
+    world.settle()
+    assert (before["pods"], quota_of(world)["pods"]) == ("3", "5")
+    del world.objects[reference(pod)]
+    world.start_home_assistant().settle()
+    assert quota_of(world) == before
+
+
+def quota_of(world: World) -> Manifest:
+    hard: Manifest = world.objects[world.ref("v1", "ResourceQuota", "pods")]["spec"]["hard"]
+    return hard

@@ -26,6 +26,19 @@ def pod_of(*containers: Manifest, phase: str = "Pending", **status: Any) -> Mani
     return {"phase": phase, "containerStatuses": list(containers), **status}
 
 
+def silent(component: str) -> Manifest:
+    """Return the status of a pod that ran when its node was last heard."""
+    return pod_of(
+        {"name": component, "ready": True, "state": {"running": {"startedAt": "2026-11-25T11:00:00Z"}}},
+        phase="Running",
+        conditions=[{"type": "Ready", "status": "False"}, {"type": "ContainersReady", "status": "True"}],
+    )
+
+
+GIVEN_UP = {
+    "phase": "Running",
+    "conditions": [{"type": "DisruptionTarget", "status": "True", "reason": "DeletionByTaintManager"}],
+}
 UNSCHEDULABLE = {
     "phase": "Pending",
     "conditions": [{"type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": SCHEDULER}],
@@ -94,6 +107,34 @@ class TestAPod:
         world = World().settle()
         world.add_pod(component, status=pod_of(phase="Running"), deletionTimestamp=world.stamp())
         assert_says(world.settle(), kind, Reason.STOPPING)
+
+    def test_that_stops_is_told_of_before_the_quota_that_it_still_takes(self, component: str, kind: str) -> None:
+        world = refused(component, "pods is forbidden: exceeded quota: pods")
+        world.add_pod(component, status=pod_of(phase="Running"), deletionTimestamp=world.stamp())
+        assert_says(world.settle(), kind, Reason.STOPPING)
+
+    def test_whose_node_does_not_answer(self, component: str, kind: str) -> None:
+        world = World().settle()
+        world.add_pod(component, status=silent(component))["spec"] = {"nodeName": "n2"}
+        assert_says(world.settle(), kind, Reason.NODE_NOT_READY, "n2 does not answer", "back with it")
+
+    def test_that_was_given_up_with_its_node(self, component: str, kind: str) -> None:
+        world = World().settle()
+        pod = world.add_pod(component, status=GIVEN_UP, deletionTimestamp=world.stamp())
+        pod["spec"] = {"nodeName": "n2"}
+        assert_says(world.settle(), kind, Reason.NODE_NOT_READY, "n2", "moves to another one")
+
+    def test_whose_successor_waits_beside_it_for_the_volume(self, component: str, kind: str) -> None:
+        world = World().settle()
+        pod = world.add_pod(component, status=GIVEN_UP, name="old", deletionTimestamp=world.stamp())
+        pod["spec"] = {"nodeName": "n2"}
+        world.add_pod(component, status=pod_of(waiting(component, "ContainerCreating")), name="successor")
+        assert_says(world.settle(), kind, Reason.NODE_NOT_READY, "n2", "moves to another one")
+
+    def test_whose_successor_answers(self, component: str, kind: str) -> None:
+        world = World().claimed()
+        world.add_pod(component, status=GIVEN_UP, name="old", deletionTimestamp=world.stamp())
+        assert world.settle().condition(kind)["reason"] == Reason.RUNNING
 
     def test_that_was_evicted_is_forgotten(self, component: str, kind: str) -> None:
         assert_says(with_pod(component, pod_of(phase="Failed")), kind, Reason.MAKING)

@@ -78,6 +78,14 @@ def test_the_quota_of_staying_pods_is_what_these_pods_need() -> None:
     assert quantity(hard["limits.memory"]) == quantity(f"{4000 + solver.memory_limit_mib}Mi")
 
 
+def test_a_home_on_a_silent_node_has_room_for_its_successor() -> None:
+    tenant = a_tenant()
+    calm, moving = (quota.quotas(tenant, moving=each)[0]["spec"]["hard"] for each in (False, True))
+    assert (calm["pods"], moving["pods"]) == ("3", "5")
+    needed = tenant.home_assistant.resources.memory_limit_mib + tenant.ollama.resources.memory_limit_mib
+    assert int(moving["limits.memory"].removesuffix("Mi")) == int(calm["limits.memory"].removesuffix("Mi")) + needed
+
+
 def test_jobs_fall_into_the_quota_of_pods_with_a_deadline() -> None:
     assert quota.quotas(a_tenant())[1]["spec"]["scopes"] == ["Terminating"]
     assert templates()["pull-models"]["activeDeadlineSeconds"] > 0
