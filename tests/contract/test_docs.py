@@ -72,7 +72,7 @@ def shell_lines(page: Path) -> Iterator[str]:
 def section_of(words: list[str]) -> str:
     """Return what the reference says about the longest command that the words begin with; "" for none."""
     text = reference.pages()["docs/reference/cli.md"]
-    for length in range(min(3, len(words)), 1, -1):
+    for length in range(min(4, len(words)), 1, -1):
         heading = f"# {' '.join(words[:length])}\n"
         if heading in text:
             return text.partition(heading)[2].partition("\n##")[0]

@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import pytest
@@ -128,6 +129,27 @@ def test_a_url_that_the_resident_set_stays(tmp_path: Path) -> None:
 def test_a_home_without_settings_is_left_alone(tmp_path: Path) -> None:
     start.tell_urls(tmp_path, ENVIRONMENT)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_volume_that_nobody_holds_is_not_waited_for(tmp_path: Path) -> None:
+    start.await_the_volume(tmp_path)
+    start.await_the_volume(tmp_path)
+
+
+def test_another_home_assistant_on_the_volume_is_waited_for(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    holds = "import fcntl, sys; f = open(sys.argv[1], 'a'); fcntl.flock(f, fcntl.LOCK_EX); print(flush=True); input()"
+    lock = tmp_path / start.LOCK
+    argv = [sys.executable, "-c", holds, str(lock)]
+    with subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as other:
+        assert other.stdin is not None
+        assert other.stdout is not None
+        other.stdout.readline()
+        ending = threading.Timer(0.2, other.stdin.close)
+        ending.start()
+        start.await_the_volume(tmp_path)
+        ending.join()
+        assert other.wait() != 0
+    assert "another Home Assistant runs on this volume" in capsys.readouterr().err
 
 
 def test_requirements_go_below_config_and_another_releases_are_forgotten(tmp_path: Path) -> None:

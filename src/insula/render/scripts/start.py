@@ -2,6 +2,7 @@
 
 This is the first process of the container. At every start, because a restore by Home Assistant empties /config:
 
+- Another Home Assistant that still lives on this volume, on a node that nobody reaches, is waited for.
 - `configuration.yaml` is written. It is ours; the resident's YAML lives in `packages/`, `automations.yaml`,
   `scripts.yaml`, `scenes.yaml` and `themes/`, which Home Assistant's editors use and which we never touch. Should
   somebody have written another configuration.yaml (a resident, a restored backup), it is kept beside as
@@ -17,6 +18,8 @@ longer before each one. Any other end is the container's end.
 # Home Assistant is not installed where this file is checked; it is where this file runs.
 # mypy: disable-error-code="import-not-found, import-untyped"
 
+import contextlib
+import fcntl
 import hashlib
 import json
 import os
@@ -34,6 +37,7 @@ from typing import Final
 import yaml
 
 RESTART: Final = 100  # the exit status by which Home Assistant asks to be started again
+LOCK: Final = ".ha_run.lock"  # Home Assistant holds it while it runs, and refuses to start when another one does
 MARK: Final = "# Insula writes this file at every start; your own YAML goes to packages/*.yaml. Sum: "
 
 # default_config as Home Assistant ships it, less what a pod does not have:
@@ -219,6 +223,19 @@ def leave(number: int, _frame: FrameType | None) -> None:
     raise SystemExit(128 + number)
 
 
+def await_the_volume(config: Path) -> None:
+    """Wait until no other Home Assistant holds the volume: before that, nothing in it may be changed.
+
+    Where the file system keeps no locks, or not across nodes, this finds nobody.
+    """
+    with (config / LOCK).open("a") as lock, contextlib.suppress(OSError):
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            print("insula: another Home Assistant runs on this volume; waiting for its end", file=sys.stderr)
+            fcntl.flock(lock, fcntl.LOCK_EX)
+
+
 def prepare(config: Path, packages: Path, environment: Mapping[str, str]) -> dict[str, str]:
     """Make /config ready for a start; return Home Assistant's environment."""
     lay_out(config)
@@ -236,6 +253,7 @@ def main() -> int:
     listen(leave)
     status = RESTART
     while status == RESTART:
+        await_the_volume(config)
         environment = prepare(config, packages, os.environ)
         status = run([sys.executable, "-m", "homeassistant", "--config", str(config)], environment)
     return status
