@@ -10,13 +10,15 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from insula.cli import output, views, waiting, writing
+from insula.cli import durations, output, views, waiting, writing
 from insula.cli.cluster import Cluster, run
 from insula.cli.home import log_in
 from insula.cli.output import Format, Output
 from insula.domain.errors import UnavailableError, UsageError
+from insula.domain.key_rotation import DEFAULT_GRACE_S, MAX_GRACE_S
 from insula.domain.manifests import Manifest
-from insula.services import asking, departures, tenancy
+from insula.services import asking, departures, renewing_keys, tenancy
+from insula.services.renewing_keys import Rotation
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -122,6 +124,36 @@ def open_(
 
 
 @app.command()
+def password(name: Name, form: Output = Format.TABLE) -> None:
+    """Print the resident's initial password, as long as the home takes it."""
+    account = run(lambda cluster: asking.initial_login(cluster, log_in, name))
+    if form is Format.TABLE:
+        typer.echo(account.password)
+    else:
+        output.emit({"tenant": name, "username": account.username, "password": account.password}, form)
+
+
+@app.command("rotate-key")
+def rotate_key(
+    name: Name,
+    *,
+    grace: Annotated[
+        str, typer.Option(help="How long the old key still opens, like 90s, 15m or 1d; 0s for a stolen one.")
+    ] = durations.words(DEFAULT_GRACE_S),
+    wait: Annotated[bool, typer.Option("--wait", help="Wait until Home Assistant has the new key.")] = False,
+    timeout: Timeout = DEFAULT_TIMEOUT_S,
+    form: Output = Format.TABLE,
+) -> None:
+    """Give a home a new key for the gateway; its Home Assistant is told by the operator."""
+    grace_s = min(durations.seconds(grace), MAX_GRACE_S)
+    rotation = run(lambda cluster: _rotate_key(cluster, name, grace_s, timeout_s=timeout if wait else None))
+    if form is Format.TABLE:
+        output.note(views.rotation_words(rotation, in_use=wait))
+    else:
+        output.emit(views.rotation_json(rotation, in_use=wait), form)
+
+
+@app.command()
 def suspend(name: Name, wait: Wait = False, timeout: Timeout = DEFAULT_TIMEOUT_S, form: Output = Format.TABLE) -> None:
     """Stop a tenant's pods; its data and its address stay."""
     changed = run(lambda cluster: _suspend(cluster, name, suspended=True, timeout_s=timeout if wait else None))
@@ -215,6 +247,13 @@ def _is_ready(seen: tenancy.TenantView) -> bool:
             f"{seen.name} is suspended", remedy=f"`insula tenant resume {seen.name} --wait` wakes it"
         )
     return seen.is_ready
+
+
+async def _rotate_key(cluster: Cluster, name: str, grace_s: int, *, timeout_s: float | None) -> Rotation:
+    rotation = await renewing_keys.ask(cluster, name, grace_s=grace_s, now=datetime.now(UTC))
+    if timeout_s is not None:
+        await renewing_keys.wait(cluster, rotation, timeout_s=timeout_s)
+    return rotation
 
 
 async def _suspend(cluster: Cluster, name: str, *, suspended: bool, timeout_s: float | None) -> Manifest:

@@ -4,8 +4,10 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any, Final
 
+from insula.cli import durations
 from insula.domain import names
 from insula.services.asking import Account, Answer, Door
+from insula.services.renewing_keys import Rotation
 from insula.services.tenancy import TenantView
 
 LIST_HEADINGS: Final = ("NAME", "OWNER", "PLAN", "ADDRESS", "READY", "STATE", "AGE")
@@ -79,6 +81,26 @@ def login_json(name: str, door: Door, account: Account, *, with_password: bool) 
     secret = {"namespace": names.namespace(name), "name": names.SECRET_RESIDENT_ACCOUNT, "key": "password"}
     facts = {"url": door.url, "username": account.username, "passwordSecret": secret}
     return {**facts, "password": account.password} if with_password else facts
+
+
+def rotation_words(rotation: Rotation, *, in_use: bool) -> str:
+    """Say what became of a key's rotation."""
+    grace_s = rotation.request.grace_s
+    old = f"the old one opens for {durations.words(grace_s)} more" if grace_s else "the old one is dead"
+    if in_use:
+        return f"{rotation.tenant} has key {rotation.generation}; {old}"
+    return f"{rotation.tenant} gets key {rotation.generation}; once it is made, {old}"
+
+
+def rotation_json(rotation: Rotation, *, in_use: bool) -> dict[str, Any]:
+    """Return the same as JSON values; `inUse` says whether Home Assistant is known to have the key."""
+    return {
+        "tenant": rotation.tenant,
+        "generation": rotation.generation,
+        "graceSeconds": rotation.request.grace_s,
+        "request": rotation.request.to_text(),
+        "inUse": in_use,
+    }
 
 
 def deletion_warning(name: str, *, destroys: bool) -> str:

@@ -22,6 +22,8 @@ ANNOTATION_TENANT_UID: Final = "insula.dev/tenant-uid"  # UID of the Tenant obje
 ANNOTATION_CLAIMED: Final = "insula.dev/claimed-volume"  # UID of the /config volume claim that holds the accounts
 ANNOTATION_DELETION_POLICY: Final = "insula.dev/deletion-policy"  # Retain | Delete
 ANNOTATION_KEY_GENERATION: Final = "insula.dev/key-generation"  # generation of the gateway key in force, from 1
+ANNOTATION_KEY_GRACE: Final = "insula.dev/key-grace"  # older keys that still open: first generation/until when
+ANNOTATION_KEY_ROTATED: Final = "insula.dev/key-rotated"  # the request for a new key that was honoured last
 ANNOTATION_CONVERSING: Final = "insula.dev/conversing"  # fingerprint of what the conversation agent was set up with
 ANNOTATION_AGENT: Final = "insula.dev/agent"  # entity id of the conversation agent that was set up
 ANNOTATION_PULLED: Final = "insula.dev/pulled"  # JSON {"volume": UID, "models": {name: digest}}: what the volume holds
@@ -31,6 +33,8 @@ ANNOTATION_RETAINED_SINCE: Final = "insula.dev/retained-since"  # when the Tenan
 ANNOTATION_HELD_SINCE: Final = "insula.dev/held-since"  # since when the brake holds a home whose Tenant went
 # Annotation that a person writes: the UID of the Tenant whose home may go past the brake.
 ANNOTATION_DEPARTURE_CONFIRMED: Final = "insula.dev/departure-confirmed"
+# Annotation on a Tenant: asks for a new key. A time, and the grace in seconds: 2026-11-25T12:00:00Z/900.
+ANNOTATION_ROTATE_KEY: Final = "insula.dev/rotate-key"
 # Annotation on a Job: what it was made for (a volume's UID, a fingerprint). Another purpose is another Job.
 ANNOTATION_PURPOSE: Final = "insula.dev/purpose"
 # Annotation on everything rendered: the hash of what was rendered.

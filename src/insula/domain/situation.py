@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
 from insula.domain import names
+from insula.domain.key_rotation import Grace
 from insula.domain.manifests import Manifest
 from insula.domain.platform import Platform
 from insula.domain.tenants import DeletionPolicy, Tenant
@@ -46,9 +47,10 @@ class Walls:
 class Memory:
     """What the operator must remember about a home, kept in annotations of its Namespace: a status is never an input.
 
-    `key_generation` counts from 1. `pulled` maps a model's name to its digest in the volume `pulled_volume` (a UID).
-    `retained_since` is an ISO time, empty while the home has a Tenant; `held_since` likewise, empty unless the brake
-    holds a home without one. `accepted_spec` is JSON, opaque here.
+    `key_generation` counts from 1; `key_rotated` is the request for a new key that was honoured last. `pulled` maps a
+    model's name to its digest in the volume `pulled_volume` (a UID). `retained_since` is an ISO time, empty while the
+    home has a Tenant; `held_since` likewise, empty unless the brake holds a home without one. `accepted_spec` is JSON,
+    opaque here.
     """
 
     tenant_uid: str = ""
@@ -63,6 +65,8 @@ class Memory:
     retained_since: str = ""
     held_since: str = ""
     walls: Walls = field(default_factory=Walls)
+    key_grace: Grace = field(default_factory=Grace)
+    key_rotated: str = ""
 
     def to_annotations(self) -> dict[str, str]:
         """Return the annotations that hold this memory; what is empty is left out."""
@@ -71,6 +75,8 @@ class Memory:
             names.ANNOTATION_TENANT_UID: self.tenant_uid,
             names.ANNOTATION_CLAIMED: self.claimed_volume,
             names.ANNOTATION_KEY_GENERATION: str(self.key_generation),
+            names.ANNOTATION_KEY_GRACE: self.key_grace.to_text(),
+            names.ANNOTATION_KEY_ROTATED: self.key_rotated,
             names.ANNOTATION_CONVERSING: self.conversing,
             names.ANNOTATION_AGENT: self.agent,
             names.ANNOTATION_PULLED: pulled if self.pulled_volume else "",
@@ -93,6 +99,8 @@ class Memory:
             tenant_uid=annotations.get(names.ANNOTATION_TENANT_UID, ""),
             claimed_volume=annotations.get(names.ANNOTATION_CLAIMED, ""),
             key_generation=int(generation) if generation.isdecimal() else 1,
+            key_grace=Grace.from_text(annotations.get(names.ANNOTATION_KEY_GRACE, "")),
+            key_rotated=annotations.get(names.ANNOTATION_KEY_ROTATED, ""),
             conversing=annotations.get(names.ANNOTATION_CONVERSING, ""),
             agent=annotations.get(names.ANNOTATION_AGENT, ""),
             pulled_volume=str(pulled.get("volume", "")),

@@ -1,6 +1,7 @@
 """Who is asking: the key of a request, the tenant that it opens, and whether it comes from that tenant's home."""
 
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Final, Protocol
 
 from insula.domain.keys import InvalidKeyError
@@ -51,7 +52,7 @@ def credential(raw_path: str, authorization: str) -> Credential:
     return Credential("", raw_path)
 
 
-def authenticate(key: str, verifier: Verifier, directory: Directory, *, peer: str) -> TenantRoute:
+def authenticate(key: str, verifier: Verifier, directory: Directory, *, peer: str, now: datetime) -> TenantRoute:
     """Return the tenant that a key opens.
 
     Args:
@@ -59,6 +60,7 @@ def authenticate(key: str, verifier: Verifier, directory: Directory, *, peer: st
         verifier: Tells a true key from a false one.
         directory: Knows the tenants and their homes.
         peer: The address that the request comes from, as the socket says; a header could say anything.
+        now: The time, with a zone: the key of an older generation opens until its grace ends.
 
     Raises:
         UnauthorizedError: No key, a false one, a generation that is not in force, a tenant that is gone, or a key
@@ -76,7 +78,7 @@ def authenticate(key: str, verifier: Verifier, directory: Directory, *, peer: st
     route = directory.find(verified.tenant_id)
     if route is None:
         raise UnauthorizedError("the key's tenant does not exist")
-    if route.key_generation != verified.generation:
+    if not route.takes(verified.generation, now):
         raise UnauthorizedError(
             f"the key has generation {verified.generation}, but another one is in force",
             tenant=route.name,

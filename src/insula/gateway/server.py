@@ -5,6 +5,7 @@ import time
 import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Final
 
 import aiohttp
@@ -26,6 +27,10 @@ REQUEST_ID_HEADER: Final = "X-Insula-Request-Id"
 _log = structlog.get_logger(__name__)
 
 
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
 def _new_request_id() -> str:
     return uuid.uuid4().hex
 
@@ -41,6 +46,7 @@ class Gateway:
     remembered: Remembered
     records: Records
     clock: Callable[[], float] = time.monotonic
+    now: Callable[[], datetime] = _now
     new_request_id: Callable[[], str] = _new_request_id
 
     def application(self) -> web.Application:
@@ -73,7 +79,8 @@ class Gateway:
     async def _answer(self, request: web.BaseRequest, exchange: Exchange) -> web.StreamResponse:
         asked = auth.credential(request.raw_path.partition("?")[0], request.headers.get("Authorization", ""))
         exchange.openai = paths.is_openai(asked.path)
-        route = auth.authenticate(asked.key, self.keys, self.directory, peer=request.remote or "")
+        peer = request.remote or ""
+        route = auth.authenticate(asked.key, self.keys, self.directory, peer=peer, now=self.now())
         exchange.tenant, exchange.tenant_id = route.name, route.tenant_id
         structlog.contextvars.bind_contextvars(tenant=route.name)
         # Only now: what an unknown caller writes in a path is not worth a line of ours.

@@ -5,9 +5,11 @@ The directory keeps only the fields that a request needs, a few hundred bytes a 
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Protocol
 
 from insula.domain import names
+from insula.domain.key_rotation import Grace
 from insula.domain.manifests import Manifest
 
 
@@ -20,6 +22,12 @@ class TenantRoute:
     namespace: str
     key_generation: int
     backend: str | None
+    key_grace: Grace = field(default_factory=Grace)
+
+    def takes(self, generation: int, now: datetime) -> bool:
+        """Say whether keys of a generation open: the one in force, and older ones within their grace."""
+        older = generation < self.key_generation
+        return generation == self.key_generation or (older and self.key_grace.covers(generation, now))
 
 
 class Directory(Protocol):
@@ -45,6 +53,7 @@ class _Home:
     name: str
     namespace: str
     key_generation: int
+    key_grace: Grace
 
 
 @dataclass
@@ -79,7 +88,10 @@ class WatchedDirectory:
             return None
         home = self._homes[namespace]
         ready = sorted(address for addresses in self._slices.get(namespace, {}).values() for address in addresses)
-        return TenantRoute(home.tenant_id, home.name, home.namespace, home.key_generation, ready[0] if ready else None)
+        backend = ready[0] if ready else None
+        return TenantRoute(
+            home.tenant_id, home.name, home.namespace, home.key_generation, backend, key_grace=home.key_grace
+        )
 
     def living_at(self, address: str) -> frozenset[str]:
         """Return the identities of the tenants whose home has this address; empty when it is nobody's home.
@@ -157,13 +169,15 @@ def _home(namespace: Manifest) -> _Home | None:
     tenant_id = labels.get(names.LABEL_TENANT_ID, "")
     if not tenant_id or metadata.get("deletionTimestamp"):
         return None
-    generation = (metadata.get("annotations") or {}).get(names.ANNOTATION_KEY_GENERATION, "1")
+    annotations = metadata.get("annotations") or {}
+    generation = annotations.get(names.ANNOTATION_KEY_GENERATION, "1")
     return _Home(
         tenant_id=tenant_id,
         name=labels.get(names.LABEL_TENANT, metadata["name"]),
         namespace=metadata["name"],
         # An annotation that is no number lets nobody in: no key has generation 0.
         key_generation=int(generation) if generation.isdecimal() else 0,
+        key_grace=Grace.from_text(annotations.get(names.ANNOTATION_KEY_GRACE, "")),
     )
 
 

@@ -4,6 +4,7 @@ A home may have several such entries; ours is known by its title, and another th
 """
 
 import asyncio
+import contextlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
@@ -37,7 +38,7 @@ class Agent:
 async def ensure_entry(home: HomeAssistant, url: str, timeout_s: float) -> str:
     """Have one entry of ours that speaks to `url`, loaded; return its id.
 
-    An entry of ours with another URL (an older key stands in it) goes, and its agent with it.
+    An entry of ours with another URL (an older key stands in it) stays, and `retire_older` removes it.
 
     Raises:
         UnavailableError: Home Assistant cannot reach Ollama there, or the entry did not load in `timeout_s`.
@@ -55,7 +56,7 @@ async def ensure_entry(home: HomeAssistant, url: str, timeout_s: float) -> str:
             f"Home Assistant could not set up Ollama: {cap(str(step.get('errors') or step.get('reason')))}",
             remedy="it is tried again; see whether the tenant's ollama pod runs and the gateway answers",
         )
-    await _make_only_one(home, entry_id)
+    await _give_title(home, entry_id)
     await _wait_until_loaded(home, entry_id, timeout_s)
     return entry_id
 
@@ -63,22 +64,48 @@ async def ensure_entry(home: HomeAssistant, url: str, timeout_s: float) -> str:
 async def ensure_agent(home: HomeAssistant, entry_id: str, agent: Agent, timeout_s: float) -> str:
     """Have our conversation agent in the entry; return its entity id once Home Assistant can be asked through it.
 
-    What a resident changed in it (the prompt, the history) stays; the model is ours to set.
+    What a resident changed in it (the prompt, the history) stays, also where a new entry takes an older one's place;
+    the model is ours to set.
     """
     async with home.commands() as commands:
         agents = await commands.send("config_entries/subentries/list", entry_id=entry_id)
         ours = next((one for one in agents if one["subentry_type"] == "conversation"), None)
         if ours is None:
-            await _create_agent(home, entry_id, agent)
+            await _create_agent(home, entry_id, agent, await _settings_of_older(home, commands, entry_id))
         else:
             await _update_agent(home, entry_id, ours["subentry_id"], agent)
-        return await _wait_for_entity(home, commands, entry_id, timeout_s)
+        return await wait_for_entity(home, commands, entry_id, timeout_s)
 
 
-async def _create_agent(home: HomeAssistant, entry_id: str, agent: Agent) -> None:
+async def older_entries(home: HomeAssistant, entry_id: str) -> list[str]:
+    """Return the ids of our entries besides this one, the latest last."""
+    ours = [one for one in await _entries(home) if one["title"] == ENTRY_TITLE and one["entry_id"] != entry_id]
+    return [str(one["entry_id"]) for one in sorted(ours, key=lambda one: float(one.get("created_at", 0)))]
+
+
+async def _create_agent(home: HomeAssistant, entry_id: str, agent: Agent, kept: dict[str, Any]) -> None:
     flow = await home.call("POST", AGENT_FLOWS, {"handler": [entry_id, "conversation"]})
-    form = {"name": AGENT_NAME, "prompt": PROMPT, "max_history": 4, "keep_alive": -1} | agent.to_form()
-    await _submit(home, flow, form, "create_entry")
+    usual = {"name": AGENT_NAME, "prompt": PROMPT, "max_history": 4, "keep_alive": -1}
+    await _submit(home, flow, usual | kept | agent.to_form(), "create_entry")
+
+
+async def _settings_of_older(home: HomeAssistant, commands: Commands, entry_id: str) -> dict[str, Any]:
+    """Return what stands in the form of our agent in an older entry; nothing where that entry's key is dead already."""
+    for older in reversed(await older_entries(home, entry_id)):
+        for one in await commands.send("config_entries/subentries/list", entry_id=older):
+            if one["subentry_type"] != "conversation":
+                continue
+            handler = {"handler": [older, "conversation"], "subentry_id": one["subentry_id"]}
+            with contextlib.suppress(RefusedError, UnavailableError):
+                flow = await home.call("POST", AGENT_FLOWS, handler)
+                if flow["type"] == "form":
+                    await home.call("DELETE", f"{AGENT_FLOWS}/{flow['flow_id']}")
+                    return _kept(_suggested(flow))
+    return {}
+
+
+def _kept(present: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in present.items() if name != "llm_hass_api"}
 
 
 async def _update_agent(home: HomeAssistant, entry_id: str, subentry_id: str, agent: Agent) -> None:
@@ -88,8 +115,7 @@ async def _update_agent(home: HomeAssistant, entry_id: str, subentry_id: str, ag
     if present.get("model") == agent.model:
         await home.call("DELETE", f"{AGENT_FLOWS}/{flow['flow_id']}")
         return
-    kept = {name: value for name, value in present.items() if name != "llm_hass_api"}
-    await _submit(home, flow, kept | agent.to_form(), "abort", "reconfigure_successful")
+    await _submit(home, flow, _kept(present) | agent.to_form(), "abort", "reconfigure_successful")
 
 
 async def _submit(
@@ -134,15 +160,11 @@ def _find_ours(entries: list[dict[str, Any]], url: str) -> str:
     return str(max(entries, key=lambda entry: entry.get("created_at", 0))["entry_id"])
 
 
-async def _make_only_one(home: HomeAssistant, entry_id: str) -> None:
-    """Give our entry its title, instead of the URL with the key in it, and remove our older ones."""
-    entries = {entry["entry_id"]: entry["title"] for entry in await _entries(home)}
-    if entries.get(entry_id) != ENTRY_TITLE:
+async def _give_title(home: HomeAssistant, entry_id: str) -> None:
+    """Give our entry its title, instead of the URL with the key in it."""
+    if any(entry["entry_id"] == entry_id and entry["title"] != ENTRY_TITLE for entry in await _entries(home)):
         async with home.commands() as commands:
             await commands.send("config_entries/update", entry_id=entry_id, title=ENTRY_TITLE)
-    for other, title in entries.items():
-        if title == ENTRY_TITLE and other != entry_id:
-            await home.call("DELETE", f"/api/config/config_entries/entry/{other}")
 
 
 async def _wait_until_loaded(home: HomeAssistant, entry_id: str, timeout_s: float) -> None:
@@ -159,7 +181,7 @@ async def _wait_until_loaded(home: HomeAssistant, entry_id: str, timeout_s: floa
         raise UnavailableError(f"Home Assistant's Ollama entry did not load in {timeout_s:.0f} s: {what}") from error
 
 
-async def _wait_for_entity(home: HomeAssistant, commands: Commands, entry_id: str, timeout_s: float) -> str:
+async def wait_for_entity(home: HomeAssistant, commands: Commands, entry_id: str, timeout_s: float) -> str:
     """Return the agent's entity id when the entity answers; saving the agent has just reloaded the entry."""
     try:
         async with asyncio.timeout(timeout_s):

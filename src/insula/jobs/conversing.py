@@ -13,6 +13,7 @@ from insula.domain.errors import InsulaError, UnavailableError
 from insula.homeassistant.assist import prefer_agent
 from insula.homeassistant.connection import open_home
 from insula.homeassistant.integration import Agent, ensure_agent, ensure_entry
+from insula.homeassistant.replacing import retire_older
 from insula.ollama.client import open_ollama
 from insula.ollama.names import ModelName
 
@@ -95,6 +96,7 @@ async def _set_up(home_url: str, ollama_url: str, model: str, context_tokens: in
         await home.log_in(keys.username, keys.password)
         entry = await ensure_entry(home, url_with_key(ollama_url, keys.gateway), READY_S)
         agent = await ensure_agent(home, entry, Agent(model, context_tokens, can_control), READY_S)
+        agent = await retire_older(home, entry, agent, READY_S)
         await prefer_agent(home, agent)
     return agent
 

@@ -10,7 +10,7 @@ from insula.domain.manifests import Manifest, ObjectRef, reference
 from insula.domain.platform import Platform
 from insula.domain.situation import Memory, Renderer, Situation, Stack
 from insula.domain.tenants import Tenant
-from insula.reconcile import conditions, farewell, prune, reading, secrets, settling, status, walls, workloads
+from insula.reconcile import conditions, farewell, prune, reading, rotating, secrets, settling, status, walls, workloads
 from insula.reconcile import facts as facts_of
 from insula.reconcile import remembering as memories
 from insula.reconcile import standing as standings
@@ -61,6 +61,7 @@ def _view(name: str, observed: Observed, platform: Platform, standing: Standing,
     # What stands in a namespace of another's, or in one that is going, says nothing about this home.
     is_own = standing in (Standing.OURS, Standing.ADOPTING)
     memory = memories.inherit(standings.remembered(observed) if is_own else Memory(), observed, standing)
+    memory = rotating.rotate(memory, observed, standing, now)
     facts = facts_of.gather(observed.objects if is_own else {}, memory, now)
     remembered = memories.remember(memory, observed, verdict, facts, now)
     return View(observed, platform, standing, verdict, remembered, facts)

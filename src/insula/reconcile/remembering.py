@@ -6,6 +6,7 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Final
 
+from insula.domain.key_rotation import Grace
 from insula.domain.situation import Memory
 from insula.domain.tenants import Tenant
 from insula.reconcile import reading, walls
@@ -19,10 +20,10 @@ FINGERPRINT_LENGTH: Final = 16
 
 
 def inherit(memory: Memory, observed: Observed, standing: Standing) -> Memory:
-    """Return the memory as the present Tenant takes it over; an adopted home's old key dies."""
+    """Return the memory as the present Tenant takes it over; an adopted home's old keys die at once."""
     taken = replace(memory, tenant_uid=reading.uid(observed.tenant), retained_since="", held_since="")
     if standing is Standing.ADOPTING:
-        return replace(taken, key_generation=memory.key_generation + 1)
+        return replace(taken, key_generation=memory.key_generation + 1, key_grace=Grace())
     return taken
 
 

@@ -120,6 +120,26 @@ async def resident_account(cluster: tenancy.Cluster, name: str) -> Account:
     return await _account(cluster, name, names.SECRET_RESIDENT_ACCOUNT)
 
 
+async def initial_login(cluster: tenancy.Cluster, log_in: LogIn, name: str) -> Account:
+    """Return the resident's account with its initial password, if the home still takes it.
+
+    Raises:
+        NotFoundError: There is no such tenant, or its account is not made yet.
+        RefusedError: The resident has chosen another password, which nobody but the resident knows.
+        UnavailableError: The home does not answer now.
+    """
+    await tenancy.look(cluster, name)
+    account = await resident_account(cluster, name)
+    try:
+        async with log_in(await find_door(cluster, name), account):
+            return account
+    except RefusedError as error:
+        raise RefusedError(
+            f"{name}'s home does not take the initial password any more: its resident has chosen another one",
+            remedy="an administrator of the home can set a new one under Settings → People",
+        ) from error
+
+
 async def _account(cluster: tenancy.Cluster, name: str, secret_name: str) -> Account:
     space = names.namespace(name)
     secret = await cluster.find(ObjectRef("v1", "Secret", space, secret_name))

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import Any
 
 from insula.domain import names
-from insula.domain.errors import ConflictError, InsulaError, NotFoundError
+from insula.domain.errors import ConflictError, InsulaError, NotFoundError, RefusedError
 from insula.domain.manifests import Manifest, ObjectRef, reference
 from insula.services.asking import Account, Door
 
@@ -69,9 +69,10 @@ def _merged(old: Any, patch: Any) -> Any:
 class FakeHome:
     """A Home Assistant that says one thing, and notes who logged in where."""
 
-    def __init__(self, reply: str | InsulaError, *, agent: str = "conversation.ollama") -> None:
+    def __init__(self, reply: str | InsulaError, *, agent: str = "conversation.ollama", refuses: bool = False) -> None:
         self.reply = reply
         self.agent = agent
+        self.refuses = refuses
         self.visits: list[tuple[Door, Account]] = []
         self.heard: list[tuple[str, str]] = []
         self.cluster: FakeCluster | None = None
@@ -80,6 +81,8 @@ class FakeHome:
     @contextlib.asynccontextmanager
     async def log_in(self, door: Door, account: Account) -> AsyncIterator["FakeHome"]:
         self.visits.append((door, account))
+        if self.refuses:
+            raise RefusedError("Home Assistant does not let alice in: invalid_auth")
         yield self
 
     async def default_agent(self) -> str:

@@ -7,6 +7,7 @@ import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import Any
 
 import aiohttp
@@ -43,14 +44,15 @@ LAST_LINE = {
 
 
 def a_namespace(
-    tenant: str, tenant_id: str, *, generation: str = "1", created: str = "2026-01-01T00:00:00Z"
+    tenant: str, tenant_id: str, *, generation: str = "1", grace: str = "", created: str = "2026-01-01T00:00:00Z"
 ) -> Manifest:
+    of_grace = {names.ANNOTATION_KEY_GRACE: grace} if grace else {}
     return {
         "metadata": {
             "name": names.namespace(tenant),
             "creationTimestamp": created,
             "labels": {names.LABEL_TENANT: tenant, names.LABEL_TENANT_ID: tenant_id},
-            "annotations": {names.ANNOTATION_KEY_GENERATION: generation},
+            "annotations": {names.ANNOTATION_KEY_GENERATION: generation} | of_grace,
         }
     }
 
@@ -167,6 +169,7 @@ async def a_house(
     *,
     synced: bool = True,
     clock: Callable[[], float] = time.monotonic,
+    now: Callable[[], datetime] = lambda: datetime.now(UTC),
     answers_kept: int = ANSWERS_KEPT,
 ) -> AsyncIterator[House]:
     ollama = ollama or FakeOllama()
@@ -187,6 +190,7 @@ async def a_house(
             session=session,
             remembered=Remembered(session, clock, kept=answers_kept),
             records=Records(structlog.get_logger("test"), registry),
+            now=now,
         )
         async with serving(door.application()) as port:
             yield House(f"http://127.0.0.1:{port}", ollama, signing, directory, registry, client, lines)

@@ -1,4 +1,5 @@
 import json
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from gateway_house import ALICE, BOB, House, a_home_slice, a_house, a_namespace, a_slice
@@ -47,6 +48,23 @@ async def test_a_new_generation_retires_the_old_key_at_once() -> None:
     async with a_house() as house:
         house.directory.put_namespace(a_namespace("alice", ALICE, generation="2"))
         assert (await status_and_body(house, key=house.signing.tenant_key(ALICE, 1)))[0] == 401
+        assert (await status_and_body(house, key=house.signing.tenant_key(ALICE, 2)))[0] == 200
+
+
+async def test_an_older_key_opens_until_its_grace_ends() -> None:
+    ends = datetime(2026, 11, 25, 12, 0, 0, tzinfo=UTC)
+    times = iter([ends - timedelta(seconds=1), ends])
+    async with a_house(now=lambda: next(times)) as house:
+        house.directory.put_namespace(a_namespace("alice", ALICE, generation="2", grace="1/2026-11-25T12:00:00Z"))
+        old = house.signing.tenant_key(ALICE, 1)
+        assert [(await status_and_body(house, key=old))[0] for _ in range(2)] == [200, 401]
+
+
+@pytest.mark.parametrize("generation", [1, 4])
+async def test_a_grace_opens_neither_for_keys_before_it_nor_for_those_to_come(generation: int) -> None:
+    async with a_house(now=lambda: datetime(2026, 11, 25, tzinfo=UTC)) as house:
+        house.directory.put_namespace(a_namespace("alice", ALICE, generation="3", grace="2/2026-11-25T12:00:00Z"))
+        assert (await status_and_body(house, key=house.signing.tenant_key(ALICE, generation)))[0] == 401
         assert (await status_and_body(house, key=house.signing.tenant_key(ALICE, 2)))[0] == 200
 
 

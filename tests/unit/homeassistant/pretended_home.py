@@ -120,7 +120,11 @@ class PretendedHome:
             self.changes.append("agent changed")
             return {"type": "abort", "reason": "reconfigure_successful"}
         name = body.pop("name")
-        self.agents[f"agent{next(self._numbers)}"] = {"entry": flow["entry"], "title": name, "data": body}
+        entity = f"conversation.{name.lower()}"
+        while entity in self._entities():
+            entity += "_2"
+        agent = {"entry": flow["entry"], "title": name, "data": body, "entity": entity}
+        self.agents[f"agent{next(self._numbers)}"] = agent
         self.changes.append("agent made")
         return {"type": "create_entry"}
 
@@ -135,13 +139,7 @@ class PretendedHome:
         self.changes.append("entry removed")
 
     def _entities(self) -> dict[str, str]:
-        entities: dict[str, str] = {BUILT_IN: ""}
-        for agent in self.agents.values():
-            name = f"conversation.{agent['title'].lower()}"
-            while name in entities:
-                name += "_2"
-            entities[name] = agent["entry"]
-        return entities
+        return {BUILT_IN: ""} | {agent["entity"]: agent["entry"] for agent in self.agents.values()}
 
     # --- WebSocket ---
 
@@ -183,6 +181,11 @@ class PretendedHome:
                 ]
             case "config/entity_registry/list":
                 return [{"entity_id": name, "config_entry_id": entry} for name, entry in self._entities().items()]
+            case "config/entity_registry/update":
+                (agent,) = (one for one in self.agents.values() if one["entity"] == command["entity_id"])
+                assert command["new_entity_id"] not in self._entities()
+                agent["entity"] = command["new_entity_id"]
+                self.changes.append("agent renamed")
             case "assist_pipeline/pipeline/list":
                 pipeline = {"id": "p1", "name": "Home", "conversation_engine": self.engine, "stt_engine": None}
                 return {"pipelines": [pipeline], "preferred_pipeline": "p1"}

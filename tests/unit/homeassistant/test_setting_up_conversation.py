@@ -3,12 +3,13 @@
 from collections.abc import AsyncIterator
 
 import pytest
-from pretended_home import PASSWORD, PretendedHome, a_pretended_home
+from pretended_home import BUILT_IN, PASSWORD, PretendedHome, a_pretended_home
 
 from insula.domain.errors import RefusedError, UnavailableError
 from insula.homeassistant.assist import ask, prefer_agent, run_assistant
 from insula.homeassistant.connection import HomeAssistant, open_home
 from insula.homeassistant.integration import Agent, ensure_agent, ensure_entry
+from insula.homeassistant.replacing import retire_older
 
 OLLAMA = "http://ollama:11434/t/key-1"
 GEMMA = Agent("gemma3:270m", context_tokens=2048, can_control=False)
@@ -32,7 +33,8 @@ async def home(pretended: PretendedHome) -> AsyncIterator[HomeAssistant]:
 
 
 async def set_up(home: HomeAssistant, url: str = OLLAMA, agent: Agent = GEMMA) -> str:
-    entity = await ensure_agent(home, await ensure_entry(home, url, SOON_S), agent, SOON_S)
+    entry = await ensure_entry(home, url, SOON_S)
+    entity = await retire_older(home, entry, await ensure_agent(home, entry, agent, SOON_S), SOON_S)
     await prefer_agent(home, entity)
     return entity
 
@@ -63,6 +65,43 @@ async def test_a_new_key_replaces_our_entry_and_the_agent_keeps_its_name(
     pretended.reaches["http://ollama:11434/t/key-2"] = {"gemma3:270m"}
     assert await set_up(home, "http://ollama:11434/t/key-2") == "conversation.insula"
     assert [entry["url"] for entry in pretended.entries.values()] == ["http://ollama:11434/t/key-2"]
+    assert pretended.engine == "conversation.insula"
+
+
+async def test_with_a_new_key_the_old_entry_goes_when_the_assistant_has_left_it(
+    home: HomeAssistant, pretended: PretendedHome
+) -> None:
+    await set_up(home)
+    pretended.changes.clear()
+    pretended.reaches["http://ollama:11434/t/key-2"] = {"gemma3:270m"}
+    await set_up(home, "http://ollama:11434/t/key-2")
+    before = ["entry made", "agent made", "assistant changed", "entry removed"]
+    assert pretended.changes == [*before, "agent renamed", "assistant changed"]
+
+
+async def test_with_a_new_key_the_agent_keeps_what_the_resident_set(
+    home: HomeAssistant, pretended: PretendedHome
+) -> None:
+    await set_up(home)
+    (agent,) = pretended.agents.values()
+    agent["data"]["prompt"] = "Speak like a pirate."
+    pretended.reaches["http://ollama:11434/t/key-2"] = {"gemma3:270m"}
+    await set_up(home, "http://ollama:11434/t/key-2")
+    (agent,) = pretended.agents.values()
+    assert agent["data"]["prompt"] == "Speak like a pirate."
+    assert pretended.open_flows == {}
+
+
+async def test_with_a_new_key_an_assistant_of_the_residents_own_choice_stays(
+    home: HomeAssistant, pretended: PretendedHome
+) -> None:
+    await set_up(home)
+    pretended.engine = BUILT_IN
+    pretended.changes.clear()
+    pretended.reaches["http://ollama:11434/t/key-2"] = {"gemma3:270m"}
+    entry = await ensure_entry(home, "http://ollama:11434/t/key-2", SOON_S)
+    await retire_older(home, entry, await ensure_agent(home, entry, GEMMA, SOON_S), SOON_S)
+    assert pretended.engine == BUILT_IN
 
 
 async def test_a_new_model_changes_the_agent_and_keeps_what_the_resident_set(
@@ -92,7 +131,7 @@ async def test_an_interrupted_run_is_completed(home: HomeAssistant, pretended: P
 
 async def test_an_agent_that_the_resident_chose_stays(home: HomeAssistant, pretended: PretendedHome) -> None:
     entry = pretended.add_entry("http://192.168.1.20:11434", "My own Ollama")
-    pretended.agents["mine"] = {"entry": entry, "title": "Mine", "data": {}}
+    pretended.agents["mine"] = {"entry": entry, "title": "Mine", "data": {}, "entity": "conversation.mine"}
     pretended.engine = "conversation.mine"
     await set_up(home)
     assert pretended.engine == "conversation.mine"
