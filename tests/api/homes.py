@@ -180,8 +180,8 @@ def a_running_pod(name: str, *, claimed: bool = False) -> dict[str, Any]:
     }
 
 
-def some_settings(identity: str, platform: Platform = PLATFORM) -> Settings:
-    return Settings(platform, RELEASE, host="127.0.0.1", port=0, identity=identity, timing=QUICK)
+def some_settings(identity: str, platform: Platform = PLATFORM, *, timing: Timing = QUICK) -> Settings:
+    return Settings(platform, RELEASE, host="127.0.0.1", port=0, identity=identity, timing=timing)
 
 
 @contextlib.asynccontextmanager

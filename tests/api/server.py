@@ -94,6 +94,16 @@ class ApiServer:
         """Stop the API server alone; etcd keeps what it was told."""
         self._stop("kube-apiserver", how)
 
+    @contextlib.contextmanager
+    def frozen_etcd(self) -> Iterator[None]:
+        """Let etcd stand still."""
+        etcd = self._processes["etcd"]
+        etcd.send_signal(signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            etcd.send_signal(signal.SIGCONT)
+
     def stop(self) -> None:
         """Stop both."""
         for name in ("kube-apiserver", "etcd"):
@@ -209,7 +219,7 @@ async def install(client: Client, definitions: list[Manifest]) -> None:
         await eventually(functools.partial(client.json, requests.Request("list", plural, "GET", path)))
 
 
-async def eventually(attempt: Callable[[], Awaitable[T]], *, within_s: float = 10.0, every_s: float = 0.05) -> T:
+async def eventually(attempt: Callable[[], Awaitable[T]], *, within_s: float = 30.0, every_s: float = 0.05) -> T:
     """Return what an attempt returns once it neither fails nor is empty."""
     deadline = time.monotonic() + within_s
     while True:
