@@ -1,5 +1,6 @@
 """One API server for all tests of this layer; each test takes names of its own."""
 
+import contextlib
 import itertools
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
@@ -20,7 +21,14 @@ _numbers = itertools.count(1)
 
 @pytest_asyncio.fixture(scope="session")
 async def server(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[ApiServer]:
-    server = ApiServer(await programs.find(), tmp_path_factory.mktemp("api"))
+    async with a_server(tmp_path_factory.mktemp("api")) as server:
+        yield server
+
+
+@contextlib.asynccontextmanager
+async def a_server(directory: Path) -> AsyncIterator[ApiServer]:
+    """Start an API server that knows our kinds."""
+    server = ApiServer(await programs.find(), directory)
     try:
         await server.start()
         async with Client(server.access) as client:
@@ -39,7 +47,11 @@ async def client(server: ApiServer) -> AsyncIterator[Client]:
 
 @pytest_asyncio.fixture(scope="session")
 async def release(server: ApiServer) -> None:
-    """What the chart brings: the release's namespace, the operator's roles, a plan."""
+    await install_release(server)
+
+
+async def install_release(server: ApiServer) -> None:
+    """Bring what the chart brings: the release's namespace, the operator's roles, a plan."""
     namespace = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": RELEASE}}
     async with Client(server.access) as client:
         for manifest in (namespace, *rbac(), a_plan()):

@@ -59,6 +59,7 @@ class Cache:
         self._clock = clock
         self._objects: dict[Key, Manifest] = {}
         self._by_tenant: dict[str, dict[Key, Manifest]] = {}
+        self._deleted: dict[Key, str] = {}  # the UID of what we deleted, until the watch has told of it
         self._advanced_at = clock()
         self._advanced_to = 0
         self.synced = asyncio.Event()
@@ -89,10 +90,11 @@ class Cache:
     def replace(self, items: list[Manifest], resource_version: str) -> None:
         """Take a whole collection: what it lacks is gone, unless our own write made it after the list was read."""
         if int(resource_version) < self._advanced_to:
-            self._forget()  # the server's history went backwards: etcd was restored from a backup
+            self._begin_anew()  # the server's history went backwards: etcd was restored from a backup
         listed = {_key(item) for item in items}
         for item in items:
             self.upsert(item)
+        self._deleted.clear()
         for key, manifest in list(self._objects.items()):
             if key not in listed and _version(manifest) <= int(resource_version):
                 self._drop(key)
@@ -103,7 +105,7 @@ class Cache:
         """Take an object from the watch or from the answer to our own write, unless a newer one is here already."""
         key = _key(item)
         held = self._objects.get(key)
-        if held is not None and _version(held) >= _version(item):
+        if (held is not None and _version(held) >= _version(item)) or self._deleted.get(key) == _uid(item):
             return
         if held is not None:
             self._unindex(key, held)
@@ -111,9 +113,19 @@ class Cache:
         self._by_tenant.setdefault(self._index(item), {})[key] = item
         self._changed(item)
 
+    def forget(self, item: Manifest) -> None:
+        """Take note that we deleted an object: what the watch has yet to tell of it is not believed."""
+        key = _key(item)
+        held = self._objects.get(key)
+        if held is not None and _uid(held) == _uid(item):
+            self._deleted[key] = _uid(item)
+            self._drop(key)
+
     def remove(self, item: Manifest) -> None:
         """Take note that an object is gone, unless it has been made again since."""
         key = _key(item)
+        if self._deleted.get(key) == _uid(item):
+            del self._deleted[key]
         held = self._objects.get(key)
         if held is not None and _version(held) <= _version(item):
             self._drop(key)
@@ -127,7 +139,7 @@ class Cache:
         """Take note of a lost connection."""
         self._lost(reason)
 
-    def _forget(self) -> None:
+    def _begin_anew(self) -> None:
         for key in list(self._objects):
             self._drop(key)
         self._advanced_to = 0
@@ -147,6 +159,10 @@ class Cache:
 
 def _key(manifest: Manifest) -> Key:
     return manifest["metadata"].get("namespace", ""), manifest["metadata"]["name"]
+
+
+def _uid(manifest: Manifest) -> str:
+    return str(manifest["metadata"].get("uid", ""))
 
 
 def _version(manifest: Manifest) -> int:

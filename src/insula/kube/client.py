@@ -12,6 +12,7 @@ from types import TracebackType
 from typing import Any, Final, Protocol, Self
 
 import aiohttp
+from aiohttp.abc import AbstractStreamWriter
 
 from insula.domain.errors import NotFoundError, UnavailableError
 from insula.domain.manifests import Manifest, ObjectRef
@@ -53,6 +54,22 @@ def _uncounted(_verb: str, _resource: str, _status: int, _seconds: float, /) -> 
     return None
 
 
+class _FencedBody(aiohttp.BytesPayload):
+    """The body of a write, which asks the fence again in the moment in which it goes out.
+
+    Since the first question a connection was made, or the process stood still. A request that lacks its body is not
+    carried out.
+    """
+
+    def __init__(self, body: bytes, may_write: Fence) -> None:
+        super().__init__(body)
+        self._may_write = may_write
+
+    async def write_with_length(self, writer: AbstractStreamWriter, content_length: int | None) -> None:
+        self._may_write()
+        await super().write_with_length(writer, content_length)
+
+
 class Client:
     """Speaks to one API server as one identity.
 
@@ -62,7 +79,7 @@ class Client:
     Args:
         access: The server and who we are.
         meter: Is told of each call.
-        may_write: Asked before each write, which is cut off when that time is over.
+        may_write: Asked before each write, which is cut off when that time is over, and again as it goes out.
     """
 
     def __init__(self, access: Access, *, meter: Meter = _uncounted, may_write: Fence = lambda: math.inf) -> None:
@@ -241,7 +258,7 @@ class Client:
                 request.method,
                 self.access.server + request.path,
                 params=request.parameters,
-                data=request.body or None,
+                data=_FencedBody(request.body, self._may_write) if request.writes else None,
                 headers=self._headers(request),
                 server_hostname=self.access.server_name or None,
             ) as response:

@@ -146,7 +146,7 @@ class Cluster:
         if answer is not None and answer.get("kind") == ref.kind:
             self._keep(answer)  # something holds it up: it bears the time of its deletion now
         elif cache is not None and held is not None:
-            cache.remove(held)
+            cache.forget(held)
 
     async def last_lines(self, namespace: str, pod: str, *, count: int) -> list[str]:
         """Return the last lines of a pod's log."""

@@ -37,6 +37,19 @@ def test_old_news_about_our_own_write_is_not_believed() -> None:
     assert cache.get("a", "insula-alice") == an_object("a", 5, colour="new")
 
 
+def test_old_news_of_what_we_deleted_ourselves_do_not_bring_it_back() -> None:
+    cache, old, new = Cache(), an_object("a", 5), an_object("a", 9)
+    old["metadata"]["uid"], new["metadata"]["uid"] = "old", "new"
+    cache.upsert(old)
+    cache.forget(old)
+    cache.upsert(old)  # the watch, still on its way to the deletion
+    assert len(cache) == 0
+    cache.forget(old)  # which has been told of by now: nothing is left to be ignored
+    cache.upsert(new)  # somebody made it again
+    cache.remove({**old, "metadata": {**old["metadata"], "resourceVersion": "7"}})
+    assert cache.get("a", "insula-alice") == new
+
+
 def test_a_list_removes_what_it_lacks() -> None:
     cache = Cache()
     cache.replace([an_object("a", 1), an_object("b", 2)], "2")

@@ -130,6 +130,27 @@ async def test_a_fence_stops_writes_and_lets_reads_pass() -> None:
             await fenced.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "insula-alice"}})
 
 
+async def test_a_write_that_was_held_up_on_its_way_out_is_not_sent() -> None:
+    asked: list[str] = []
+    done: list[str] = []
+
+    def fence() -> float:
+        asked.append("may I?")
+        if len(asked) > 1:
+            raise InsulaError("not the leader any more")
+        return 60.0
+
+    async def handler(request: web.Request) -> web.StreamResponse:
+        await request.read()
+        done.append(request.path)
+        return web.json_response({"metadata": {}})
+
+    async with serving(handler) as access, Client(access) as client:
+        with pytest.raises(UnavailableError, match="not the leader any more"):
+            await client.fenced(fence).apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "a"}})
+    assert done == []
+
+
 async def test_pages_that_took_too_long_are_told_as_expired() -> None:
     async def handler(request: web.Request) -> web.StreamResponse:
         if "continue" in request.query:
