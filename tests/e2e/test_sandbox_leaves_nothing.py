@@ -19,7 +19,7 @@ from insula.sandbox.layout import Layout
 from insula.sandbox.snapshot import Difference, Snapshot
 
 LAYOUT = Layout.named("scratch")
-NODE = "n1"
+NODE, WORKER = "n1", "n2"
 UP = [sys.executable, str(Path(__file__).with_name("scratch_up.py"))]
 
 # What ends by itself once the node is gone, such as the waiting half of `nsenter`, gets this long.
@@ -61,6 +61,17 @@ def test_whole_sandbox_can_be_taken_down_without_a_trace(before: Snapshot) -> No
     teardown.down(LAYOUT)
     assert left_since(before) == []
     assert not LAYOUT.state.exists()
+
+
+def test_a_worker_joins_and_goes_with_the_sandbox(before: Snapshot) -> None:
+    up()
+    nodes.start_node(LAYOUT, WORKER, LAYOUT.state / "bin")
+    kubeadm.join(LAYOUT, WORKER, is_known=False)
+    kubectl = ["kubectl", "--kubeconfig=/etc/kubernetes/admin.conf"]
+    known = nodes.run_in_node(LAYOUT, NODE, [*kubectl, "get", "nodes", "--output=name"])
+    assert known.split() == [f"node/{NODE}", f"node/{WORKER}"]
+    teardown.down(LAYOUT)
+    assert left_since(before) == []
 
 
 @pytest.mark.parametrize(

@@ -158,7 +158,7 @@ def _status(layout: Layout) -> dict[str, Any]:
     parts = {f"node {node}": state for node, state in workers.states(cluster).items()} or {f"node {FIRST}": "stopped"}
     parts["package index"] = "up" if package_index.processes(layout) else "down"
     parts |= _workloads(cluster)
-    return {"up": all(state in {"up", "ready"} for state in parts.values()), "parts": parts}
+    return {"up": all(state.startswith(("up", "ready")) for state in parts.values()), "parts": parts}
 
 
 def _workloads(cluster: Cluster) -> dict[str, str]:
