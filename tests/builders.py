@@ -111,6 +111,10 @@ class World:
     progress: PullProgress | None = None
     hold: str = ""
     neighbour: str = ""
+    waiting: Tenant | None = None
+    waiting_spec: str = ""
+    own_change: bool = True
+    may_restart: bool = True
     now: datetime = NOW
     accepted_spec: str = '{"tenant": {}, "plan": {}}'
     name: str = "alice"
@@ -129,6 +133,10 @@ class World:
             pull_progress=self.progress,
             hold=self.hold,
             neighbour=self.neighbour,
+            waiting=self.waiting,
+            waiting_spec=self.waiting_spec,
+            own_change=self.own_change,
+            may_restart=self.may_restart,
         )
 
     def decide(self) -> Decision:
@@ -196,12 +204,18 @@ class World:
                 "labels": names.owned_labels(self.name) | {names.LABEL_COMPONENT: component},
                 "creationTimestamp": self.stamp(),
                 "ownerReferences": [{"uid": owner, "controller": True}],
+                "annotations": self._template_annotations(component),
                 **meta,
             },
             "status": status,
         }
         self.objects[reference(pod)] = pod
         return pod
+
+    def _template_annotations(self, component: str) -> dict[str, str]:
+        """Return what a pod inherits from its Deployment."""
+        deployment = self.objects.get(self.ref("apps/v1", "Deployment", component))
+        return dict(deployment["spec"]["template"]["metadata"].get("annotations", {})) if deployment else {}
 
     def start_home_assistant(self, *, ready: bool = True) -> "World":
         """Let the pod run: claimed, and answering if `ready`."""
@@ -216,6 +230,12 @@ class World:
             },
         )
         return self
+
+    def restart_home_assistant(self, *, ready: bool = True) -> "World":
+        """Do what the Deployment's controller does after a change of the template: another pod instead of the old."""
+        for each in [ref for ref, pod in self.objects.items() if _is_pod_of(ref, pod, names.HOME_ASSISTANT)]:
+            del self.objects[each]
+        return self.start_home_assistant(ready=ready)
 
     def start_ollama(self, *, ready: bool = True) -> "World":
         running = {"state": {"running": {"startedAt": self.stamp()}}}

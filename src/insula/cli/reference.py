@@ -127,7 +127,8 @@ CONDITIONS: Final[Mapping[ConditionType, str]] = {
     ConditionType.OLLAMA_READY: "Ollama answers inside the cluster",
     ConditionType.MODELS_READY: "all models of the spec are in the volume",
     ConditionType.CONVERSATION_READY: "Home Assistant's default agent talks to the first model",
-    ConditionType.READY: "all of the above that the spec asks for",
+    ConditionType.UP_TO_DATE: "Home Assistant's image and the volumes are as asked; a home may answer without it",
+    ConditionType.READY: "all of the above that a home needs to answer as the spec asks",
     ConditionType.ISOLATED: "probes from inside found every forbidden path shut; no part of Ready",
 }
 REFUSALS: Final[Mapping[Refusal, str]] = {

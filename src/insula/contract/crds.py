@@ -7,7 +7,7 @@ from typing import Any, Final
 from insula.contract.fields import LABEL_PATTERN
 from insula.contract.plans import PlanSpec
 from insula.contract.schema import Schema, structural
-from insula.contract.status import TenantStatus
+from insula.contract.status import PlanStatus, TenantStatus
 from insula.contract.tenants import TENANT_NAME_MAX, TenantSpec
 from insula.domain import names
 from insula.domain.manifests import Manifest
@@ -47,15 +47,21 @@ def tenant_crd() -> Manifest:
 def plan_crd() -> Manifest:
     """Return the CustomResourceDefinition of Plan."""
     ceilings = ".spec.ceilings"
+    schema = _object_schema("Plan", structural(PlanSpec), 63)
+    schema["properties"]["status"] = structural(PlanStatus)
     return _definition(
         "Plan",
         short_name="pl",
-        schema=_object_schema("Plan", structural(PlanSpec), 63),
+        schema=schema,
         columns=[
+            _column("Tenants", "integer", ".status.tenants", "The homes of this plan."),
+            _column("Updated", "integer", ".status.updated", "Those that have the plan as it is."),
+            _column("Unavailable", "integer", ".status.unavailable", "Those that do not answer now."),
             _column("Max-Storage-GiB", "integer", f"{ceilings}.storageGiB", "The largest sum of a home's volumes."),
             _column("Max-GPU", "integer", f"{ceilings}.ollama.gpu", "The most shares of a GPU."),
             _column("Age", "date", ".metadata.creationTimestamp", "When the Plan was created."),
         ],
+        subresources={"status": {}},
     )
 
 
@@ -86,7 +92,7 @@ def _definition(
     short_name: str,
     schema: Schema,
     columns: list[dict[str, Any]],
-    subresources: dict[str, Any] | None = None,
+    subresources: dict[str, Any],
 ) -> Manifest:
     singular = kind.lower()
     version = {
@@ -95,9 +101,8 @@ def _definition(
         "storage": True,
         "schema": {"openAPIV3Schema": schema},
         "additionalPrinterColumns": columns,
+        "subresources": subresources,
     }
-    if subresources is not None:
-        version["subresources"] = subresources
     spec = {
         "group": names.GROUP,
         "scope": "Cluster",

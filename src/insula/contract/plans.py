@@ -1,14 +1,15 @@
 """What a provider writes in a Plan: what a tenant gets without asking, and what it may ask for at most."""
 
-from typing import Annotated
+from typing import Annotated, Any
 
-from pydantic import Field
+from pydantic import BeforeValidator, Field, ValidationError
 
-from insula.contract.base import Model
+from insula.contract.base import Model, Shape, marks
 from insula.contract.fields import Cidr, GpuShares, HostGlob, ModelGlob, StorageGiB
 from insula.contract.quantities import CpuQuantity, MemoryQuantity, parse_cpu, parse_memory
 from insula.domain import tenants
 from insula.domain.errors import InvalidSpecError
+from insula.domain.manifests import Manifest
 from insula.domain.quantities import Resources
 
 
@@ -93,6 +94,31 @@ class Ceilings(Model):
     """The largest sum of a tenant's volumes in GiB."""
 
 
+def _as_text(value: Any) -> Any:
+    return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
+
+
+MaxUnavailable = Annotated[
+    str,
+    BeforeValidator(_as_text),
+    Field(max_length=8, json_schema_extra=marks(int_or_string=True)),
+    Shape(r"[1-9][0-9]{0,5}|[1-9][0-9]?%|100%", "write a number of homes, or a percentage of them, for example 10%"),
+]
+
+
+class Rollout(Model):
+    """How a change goes through the homes of this plan: of the plan, of the platform's images, of Insula itself."""
+
+    max_unavailable: MaxUnavailable = "10%"
+    """How many homes may be down at once, a number or a percentage (at least one home). A tenant's own changes do not
+    wait."""
+
+    def to_domain(self) -> tenants.Pace:
+        """Return the pace."""
+        text = self.max_unavailable
+        return tenants.Pace(int(text.removesuffix("%")), text.endswith("%"))
+
+
 class PlanSpec(Model):
     """What a provider sells: defaults, ceilings, and what a home may reach and be called."""
 
@@ -113,6 +139,9 @@ class PlanSpec(Model):
 
     allowed_cidrs: Annotated[tuple[Cidr, ...], Field(alias="allowedCIDRs", max_length=64)] = ()
     """Private ranges that a home may reach all the same, for example its LAN, 192.168.1.0/24."""
+
+    rollout: Rollout = Rollout()
+    """How a change goes through the homes of this plan."""
 
     def to_domain(self, name: str) -> tenants.Plan:
         """Return the plan in millicores, MiB and GiB.
@@ -136,9 +165,18 @@ class PlanSpec(Model):
             allowed_models=self.allowed_models,
             allowed_hosts=self.allowed_hosts,
             allowed_cidrs=self.allowed_cidrs,
+            pace=self.rollout.to_domain(),
         )
         _require_defaults_below_ceilings(plan)
         return plan
+
+
+def pace_of(manifest: Manifest | None) -> tenants.Pace:
+    """Return the pace that a Plan object sets; one that cannot be read, or is missing, has the usual pace."""
+    try:
+        return Rollout.model_validate((manifest or {}).get("spec", {}).get("rollout", {})).to_domain()
+    except ValidationError:
+        return tenants.Pace()
 
 
 def _ceiling(most: Quantities) -> Resources:

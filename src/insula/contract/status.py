@@ -57,16 +57,38 @@ class ProgressReport(Model):
     """The same in whole percent."""
 
 
+Conditions = Annotated[
+    tuple[ConditionReport, ...],
+    Field(max_length=32, json_schema_extra=marks(list_type="map", list_map_keys=["type"])),
+]
+
+
+class PlanStatus(Model):
+    """How far a change has gone through the homes of the plan."""
+
+    observed_generation: Annotated[int, Field(ge=0)] = 0
+    """The generation of the Plan that this status speaks of."""
+
+    tenants: Annotated[int, Field(ge=0)] = 0
+    """Homes of this plan, suspended ones included."""
+
+    updated: Annotated[int, Field(ge=0)] = 0
+    """Those that have all there is to have: the plan as it is, the platform's images, the present Insula."""
+
+    unavailable: Annotated[int, Field(ge=0)] = 0
+    """Those that do not answer now, or had to go back to their old image; suspended ones are left out."""
+
+    conditions: Conditions = ()
+    """RolledOut: whether no home waits for its turn."""
+
+
 class TenantStatus(Model):
     """What the operator last saw of the home."""
 
     observed_generation: Annotated[int, Field(ge=0)] = 0
     """The generation of the Tenant that this status speaks of."""
 
-    conditions: Annotated[
-        tuple[ConditionReport, ...],
-        Field(max_length=32, json_schema_extra=marks(list_type="map", list_map_keys=["type"])),
-    ] = ()
+    conditions: Conditions = ()
     """The home's way from accepted to ready, a statement a step."""
 
     tenant_id: Annotated[str, Field(max_length=36)] = ""

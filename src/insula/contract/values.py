@@ -172,6 +172,13 @@ class NodeFailure(Model):
     """How long they wait from when Kubernetes calls the node unreachable, about 50 s after it was last heard."""
 
 
+class Upgrades(Model):
+    """Changes of Home Assistant's image."""
+
+    deadline_seconds: Annotated[int, Field(ge=10, le=86_400)] = 600
+    """How long a home may take to answer with another image. Afterwards the one before comes back, with its data."""
+
+
 class PlatformSettings(Model):
     """What the operator must know about the cluster; written the same in the values and in the platform file."""
 
@@ -214,6 +221,9 @@ class PlatformSettings(Model):
 
     node_failure: NodeFailure = NodeFailure()
     """What becomes of a home whose node does not answer."""
+
+    upgrades: Upgrades = Upgrades()
+    """Changes of Home Assistant's image."""
 
 
 class PlatformImages(Model):
@@ -272,6 +282,7 @@ class PlatformFile(PlatformSettings):
             package_index_url=index.url,
             package_index_opening=index.opening.to_domain() if index.opening else None,
             node_selector=_pairs(self.node_selector),
+            upgrade_deadline_s=float(self.upgrades.deadline_seconds),
             brake=platform.Brake(self.deletion_brake.homes, float(self.deletion_brake.window_seconds)),
             probe_every_hours=self.isolation.probe_every_hours,
             move_after_s=self.node_failure.after_seconds if self.node_failure.move_homes else None,

@@ -16,6 +16,7 @@ class ConditionType(StrEnum):
     OLLAMA_READY = "OllamaReady"
     MODELS_READY = "ModelsReady"
     CONVERSATION_READY = "ConversationReady"
+    UP_TO_DATE = "UpToDate"
     READY = "Ready"
     ISOLATED = "Isolated"
 

@@ -75,5 +75,6 @@ class Platform:
     brake: Brake = Brake()
     probe_every_hours: int = 24  # how often each home's walls are tried; 0: never
     move_after_s: int | None = 60  # how long a home waits for a node that does not answer; None: for ever
+    upgrade_deadline_s: float = 600.0  # how long another image of Home Assistant may take to become ready
     operator_service_account: str = "insula-operator"  # in the release's namespace; bound to the role below
     tenant_secrets_role: str = "insula-tenant-secrets"  # ClusterRole: read and make the Secrets of one tenant

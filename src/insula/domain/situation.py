@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from typing import Any, TypeAlias
 
 from insula.domain import names
@@ -44,6 +44,38 @@ class Walls:
 
 
 @dataclass(frozen=True)
+class Upgrade:
+    """A change of Home Assistant's image that is under way or went wrong.
+
+    Attributes:
+        good: The image that ran before; empty: nothing is to be remembered.
+        tried: The image that is tried. Empty while there is a good one: a person went back to that one.
+        since: When its time began, ISO; empty while the home is suspended.
+        failed: Why it was given up; empty: it was not.
+    """
+
+    good: str = ""
+    tried: str = ""
+    since: str = ""
+    failed: str = ""
+
+    @property
+    def is_taken_back(self) -> bool:
+        """Whether the good image runs again, over data that the other one may have changed."""
+        return bool(self.failed) or (bool(self.good) and not self.tried)
+
+    def to_annotation(self) -> str:
+        """Return it as JSON, empty if there is nothing to remember."""
+        return json.dumps(asdict(self), sort_keys=True) if self.good else ""
+
+    @classmethod
+    def from_annotation(cls, text: str) -> "Upgrade":
+        """Read it back; what a person spoilt reads as nothing."""
+        held = _json_object(text)
+        return cls(**{each.name: str(held.get(each.name, "")) for each in fields(cls)}) if held.get("good") else cls()
+
+
+@dataclass(frozen=True)
 class Memory:
     """What the operator must remember about a home, kept in annotations of its Namespace: a status is never an input.
 
@@ -67,6 +99,7 @@ class Memory:
     walls: Walls = field(default_factory=Walls)
     key_grace: Grace = field(default_factory=Grace)
     key_rotated: str = ""
+    upgrade: Upgrade = Upgrade()
 
     def to_annotations(self) -> dict[str, str]:
         """Return the annotations that hold this memory; what is empty is left out."""
@@ -80,6 +113,7 @@ class Memory:
             names.ANNOTATION_CONVERSING: self.conversing,
             names.ANNOTATION_AGENT: self.agent,
             names.ANNOTATION_PULLED: pulled if self.pulled_volume else "",
+            names.ANNOTATION_UPGRADE: self.upgrade.to_annotation(),
             names.ANNOTATION_ACCEPTED_SPEC: self.accepted_spec,
             names.ANNOTATION_DELETION_POLICY: self.deletion_policy.value,
             names.ANNOTATION_RETAINED_SINCE: self.retained_since,
@@ -105,6 +139,7 @@ class Memory:
             agent=annotations.get(names.ANNOTATION_AGENT, ""),
             pulled_volume=str(pulled.get("volume", "")),
             pulled={str(name): str(digest) for name, digest in models.items()} if isinstance(models, dict) else {},
+            upgrade=Upgrade.from_annotation(annotations.get(names.ANNOTATION_UPGRADE, "")),
             accepted_spec=annotations.get(names.ANNOTATION_ACCEPTED_SPEC, ""),
             # A policy that cannot be read keeps the data: the other reading could not be taken back.
             deletion_policy=DeletionPolicy.DELETE if policy == DeletionPolicy.DELETE else DeletionPolicy.RETAIN,

@@ -35,6 +35,18 @@ class Ollama:
 
 
 @dataclass(frozen=True)
+class Pace:
+    """How many of a plan's homes may be down at once: a number, or so many of each hundred."""
+
+    amount: int = 10
+    is_percent: bool = True
+
+    def of(self, homes: int) -> int:
+        """Return how many of so many homes: at least one, or nothing would ever change."""
+        return max(1, homes * self.amount // 100) if self.is_percent else self.amount
+
+
+@dataclass(frozen=True)
 class Plan:
     """What a provider sells: defaults for a tenant that says nothing, ceilings for one that says too much.
 
@@ -55,6 +67,7 @@ class Plan:
     allowed_models: tuple[str, ...] = ()
     allowed_hosts: tuple[str, ...] = ()
     allowed_cidrs: tuple[str, ...] = ()
+    pace: Pace = Pace()
 
 
 @dataclass(frozen=True)

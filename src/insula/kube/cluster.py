@@ -100,6 +100,10 @@ class Cluster:
         """Return the Plan, `None` where there is none."""
         return self._caches[kinds.PLAN].get(name)
 
+    def plans(self) -> Iterable[Manifest]:
+        """Return all Plans."""
+        return self._caches[kinds.PLAN].all()
+
     def namespace(self, tenant: str) -> Manifest | None:
         """Return a tenant's Namespace, `None` where there is none that bears the tenant's label."""
         return self._caches[kinds.NAMESPACE].get(names.namespace(tenant))

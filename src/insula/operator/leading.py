@@ -7,6 +7,7 @@ from typing import Final
 
 import structlog
 
+from insula.contract.plans import pace_of
 from insula.domain.errors import InsulaError
 from insula.domain.manifests import Manifest
 from insula.kube import caches, kinds
@@ -21,14 +22,17 @@ from insula.operator.queue import KeyedQueue
 from insula.operator.settings import Settings
 from insula.reconcile.model import OWNED_KINDS
 from insula.render.stack import stack
+from insula.services import plan_reports
 from insula.services.acting import Actor
 from insula.services.braking import Brake
 from insula.services.observing import Observer
 from insula.services.reconciling import Reconciler
+from insula.services.rolling import Roster
 from insula.services.signing import Signer
 
 KEYS_REFRESH_S: Final = 60.0  # how soon a deleted ConfigMap of verify keys is back, and a rotated key in force
 KEYS_RETRY_S: Final = 1.0
+PLAN_REPORT_S: Final = 1.0  # how often, at most, a Plan's status is written
 STALL_S: Final = 60.0  # a queue in which homes wait this long while none is finished does not move
 DEATH_S: Final = 600.0  # … and after this long only a restart can help
 
@@ -57,7 +61,14 @@ class Leader:
         self._signer = Signer(self.cluster, settings.namespace)
         limits = settings.platform.brake
         self.brake = Brake(self.cluster, limits.homes, limits.window_s, now=lambda: datetime.now(UTC))
-        observer = Observer(self.cluster, settings.platform, brake=self.brake, wake=self.queue.add)
+        self._roster = Roster(lambda plan: pace_of(self.cluster.plan(plan)), wake=self.queue.add)
+        observer = Observer(
+            self.cluster,
+            settings.platform,
+            brake=self.brake,
+            may_restart=self._roster.may_restart,
+            wake=self.queue.add,
+        )
         actor = Actor(
             self.cluster,
             self._signer.tenant_key,
@@ -65,8 +76,16 @@ class Leader:
             lost_secret=observer.doubt_secrets,
         )
         self._observer = observer
-        self._reconciler = Reconciler(observer, actor, settings.platform, render=stack, now=lambda: datetime.now(UTC))
+        self._reconciler = Reconciler(
+            observer,
+            actor,
+            settings.platform,
+            render=stack,
+            now=lambda: datetime.now(UTC),
+            noted=self._roster.note,
+        )
         self._working = False
+        self._plans: dict[str, tuple[str, int]] = {}  # which generation of each Plan its homes were told of
 
     async def lead(self, stop: asyncio.Event) -> None:
         """Work until told to stop; looks under way are then finished.
@@ -75,7 +94,8 @@ class Leader:
             LeaseLostError: Somebody else leads.
         """
         async with asyncio.TaskGroup() as tasks:
-            background = [tasks.create_task(self.cluster.follow()), tasks.create_task(self._keep_keys())]
+            doings = (self.cluster.follow(), self._keep_keys(), self._keep_reporting())
+            background = [tasks.create_task(doing) for doing in doings]
             await first(self._start(), stop.wait())
             if not stop.is_set():
                 await self._work(stop)
@@ -96,6 +116,10 @@ class Leader:
         await self.cluster.synced()
         await self._refresh_keys()
         self._observer.survey()
+        for tenant in self.cluster.tenants():
+            self._roster.expect(tenant["metadata"]["name"], str(tenant.get("spec", {}).get("plan", "")))
+        for plan in self.cluster.plans():
+            self._is_news(plan)
         self._working = True
         for name in {*(tenant["metadata"]["name"] for tenant in self.cluster.tenants()), *self.cluster.homes()}:
             self.queue.add(name)
@@ -119,6 +143,18 @@ class Leader:
             await asyncio.sleep(KEYS_REFRESH_S)
             await self._refresh_keys()
 
+    async def _keep_reporting(self) -> None:
+        while True:
+            await asyncio.sleep(PLAN_REPORT_S)
+            if not self._working:
+                continue
+            try:
+                await plan_reports.write(self.cluster, self._roster.counts, now=datetime.now(UTC))
+            except LeaseLostError:
+                raise
+            except InsulaError as error:
+                _log.warning("plan_status_not_written", error=str(error))
+
     async def _refresh_keys(self) -> None:
         while True:
             try:
@@ -140,11 +176,23 @@ class Leader:
         if manifest["kind"] == kinds.TENANT.kind:
             yield name
         elif manifest["kind"] == kinds.PLAN.kind:
+            if not self._is_news(manifest):
+                return
             for tenant in self.cluster.tenants():
                 if tenant.get("spec", {}).get("plan") == name:
                     yield tenant["metadata"]["name"]
         elif tenant_name := caches.tenant_of(manifest):
             yield tenant_name
+
+    def _is_news(self, plan: Manifest) -> bool:
+        """Say whether a Plan came, went or changed; we write its status ourselves, and often."""
+        name = plan["metadata"]["name"]
+        if self.cluster.plan(name) is None:
+            self._plans.pop(name, None)
+            return True
+        seen = (str(plan["metadata"]["uid"]), int(plan["metadata"].get("generation", 0)))
+        before, self._plans[name] = self._plans.get(name), seen
+        return before != seen
 
     def _faults(self, stall_s: float, idle_s: float) -> Iterator[str]:
         if unsynced := self.cluster.unsynced():

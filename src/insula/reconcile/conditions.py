@@ -7,7 +7,7 @@ from insula.domain import names
 from insula.domain.conditions import ConditionStatus, ConditionType
 from insula.domain.errors import cap
 from insula.domain.manifests import Manifest
-from insula.reconcile import reading
+from insula.reconcile import currency, reading
 from insula.reconcile.isolation import isolated
 from insula.reconcile.job_reports import RETRY_FAILED_S, JobState
 from insula.reconcile.reasons import Reason
@@ -129,6 +129,9 @@ def ready(view: View, found: Mapping[ConditionType, Finding]) -> Finding:
     """Say whether all is as asked, or what is the first thing that is not."""
     for kind, finding in found.items():
         # Who asks for no model gets a home that is ready without a conversation.
+        # A home that runs what ran before answers as well.
+        if kind is ConditionType.UP_TO_DATE:
+            continue
         if finding.holds or (finding.reason == Reason.NO_MODEL and kind is ConditionType.CONVERSATION_READY):
             continue
         if finding.reason == Reason.SUSPENDED:
@@ -146,6 +149,7 @@ _WALK: Final[Mapping[ConditionType, Callable[[View], Finding]]] = {
     ConditionType.OLLAMA_READY: ollama_ready,
     ConditionType.MODELS_READY: models_ready,
     ConditionType.CONVERSATION_READY: conversation_ready,
+    ConditionType.UP_TO_DATE: currency.up_to_date,
 }
 
 

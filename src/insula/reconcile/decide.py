@@ -10,7 +10,20 @@ from insula.domain.manifests import Manifest, ObjectRef, reference
 from insula.domain.platform import Platform
 from insula.domain.situation import Memory, Renderer, Situation, Stack
 from insula.domain.tenants import Tenant
-from insula.reconcile import conditions, farewell, prune, reading, rotating, secrets, settling, status, walls, workloads
+from insula.reconcile import (
+    conditions,
+    farewell,
+    prune,
+    reading,
+    rotating,
+    secrets,
+    settling,
+    status,
+    turns,
+    upgrading,
+    walls,
+    workloads,
+)
 from insula.reconcile import facts as facts_of
 from insula.reconcile import remembering as memories
 from insula.reconcile import standing as standings
@@ -52,31 +65,60 @@ def decide(name: str, observed: Observed, platform: Platform, *, render: Rendere
     elif view.verdict.tenant is None or standing is Standing.TERMINATING:
         decision = Decision()
     else:
-        decision = _build(view, view.verdict.tenant, render, now)
+        view, decision = _in_turn(view, render, now)
     return _with_status(decision, view, now)
 
 
-def _view(name: str, observed: Observed, platform: Platform, standing: Standing, now: datetime) -> View:
+def _in_turn(view: View, render: Renderer, now: datetime) -> tuple[View, Decision]:
+    """Say what brings the home to what it should be; before its turn, to what it should be until then."""
+    stack = _render(view, render, now)
+    waits = turns.must_wait(view, stack.house)
+    held: frozenset[ObjectRef] = frozenset()
+    if waits:
+        observed, name = view.observed, view.tenant.name
+        if observed.waiting is not None:
+            observed = replace(observed, desired=observed.waiting, accepted_spec=observed.waiting_spec)
+        view = _view(name, observed, view.platform, view.standing, now, may_begin=observed.own_change)
+        stack = _render(view, render, now)
+        held = frozenset() if observed.own_change else turns.restarting(stack.house, observed.objects)
+    decision = _build(view, stack, held, now)
+    restarts = bool(turns.restarting(stack.house, view.observed.objects) - held)
+    return view, replace(decision, turn=turns.turn(view, waits=waits, restarts=restarts))
+
+
+def _view(
+    name: str, observed: Observed, platform: Platform, standing: Standing, now: datetime, *, may_begin: bool = True
+) -> View:
     verdict = verdicts.judge(name, observed, standing)
     # What stands in a namespace of another's, or in one that is going, says nothing about this home.
     is_own = standing in (Standing.OURS, Standing.ADOPTING)
     memory = memories.inherit(standings.remembered(observed) if is_own else Memory(), observed, standing)
     memory = rotating.rotate(memory, observed, standing, now)
     facts = facts_of.gather(observed.objects if is_own else {}, memory, now)
-    remembered = memories.remember(memory, observed, verdict, facts, now)
-    return View(observed, platform, standing, verdict, remembered, facts)
+    memory = memories.remember(memory, observed, verdict, facts, now)
+    if verdict.tenant is not None and is_own:
+        claimed = memories.is_claimed(memory, facts)
+        upgrade = upgrading.advance(
+            memory.upgrade, verdict.tenant, platform, facts, is_claimed=claimed, may_begin=may_begin, now=now
+        )
+        memory = replace(memory, upgrade=upgrade)
+    return View(observed, platform, standing, verdict, memory, facts)
 
 
-def _build(view: View, tenant: Tenant, render: Renderer, now: datetime) -> Decision:
-    """Say what brings the home to what it should be."""
-    probe_in_s = _probe_in_s(view, tenant, now)
-    situation = _situate(view, tenant, probe=probe_in_s == 0)
+def _render(view: View, render: Renderer, now: datetime) -> Stack:
+    """Return the home's objects as the live ones allow them, without Jobs that are done."""
+    situation = _situate(view, view.tenant, probe=_probe_in_s(view, view.tenant, now) == 0)
     stack = _without_done_jobs(render(situation, view.platform), view, situation)
     objects = view.observed.objects
-    house = [settling.settled(objects.get(reference(each)), each) for each in stack.house]
+    return replace(stack, house=tuple(settling.settled(objects.get(reference(each)), each) for each in stack.house))
+
+
+def _build(view: View, stack: Stack, held: frozenset[ObjectRef], now: datetime) -> Decision:
+    """Say what brings the home to this stack; what is held stays as it is."""
+    objects, house = view.observed.objects, stack.house
     outdated = settling.outdated_jobs(objects, house, view.facts)
     # A Job cannot be changed: it goes now and comes again when it is gone.
-    blocked = {
+    blocked = held | {
         ref for ref, live in objects.items() if ref.kind == "Job" and (ref in outdated or reading.is_leaving(live))
     }
     live: dict[ObjectRef, Manifest] = dict(objects)
@@ -85,10 +127,10 @@ def _build(view: View, tenant: Tenant, render: Renderer, now: datetime) -> Decis
     rendered = {reference(each) for each in (*stack.ground, *house)}
     return Decision(
         ground=_uncovered(stack.ground, live),
-        create_secrets=secrets.wishes(tenant, situation, view.observed),
+        create_secrets=secrets.wishes(view.tenant, view.memory, standings.identity(view.observed), view.observed),
         apply=_uncovered((each for each in house if reference(each) not in blocked), live),
         delete=prune.surplus(objects, rendered) + outdated,
-        look_again_s=_look_again(view, probe_in_s),
+        look_again_s=_look_again(view, now),
     )
 
 
@@ -121,7 +163,7 @@ def _situate(view: View, tenant: Tenant, *, probe: bool) -> Situation:
         name=tenant.name,
         tenant_id=standings.identity(view.observed),
         memory=memory,
-        tenant=tenant,
+        tenant=upgrading.in_force(tenant, memory.upgrade),
         route=is_claimed and view.verdict.has_host,
         pull=facts.models_volume if may_pull else "",
         converse=wanted if may_begin or has_begun else "",
@@ -157,8 +199,9 @@ def _uncovered(desired: Iterable[Manifest], live: Mapping[ObjectRef, Manifest]) 
     return tuple(found)
 
 
-def _look_again(view: View, probe_in_s: float | None) -> float | None:
+def _look_again(view: View, now: datetime) -> float | None:
     """Return the seconds until something changes that no watch tells of."""
+    probe_in_s = _probe_in_s(view, view.tenant, now)
     looks = [probe_in_s] if probe_in_s else []
     if view.facts.pull.state is JobState.UNDER_WAY:
         looks.append(PULL_LOOK_S)
@@ -166,6 +209,9 @@ def _look_again(view: View, probe_in_s: float | None) -> float | None:
         looks.append(START_LOOK_S)
     reports: tuple[JobReport, ...] = (view.facts.pull, view.facts.converse, *view.facts.probes)
     looks.extend(each.retry_in_s for each in reports if each.retry_in_s)
+    rest_s = upgrading.rest_s(view.memory.upgrade, view.platform, now)
+    if rest_s is not None:
+        looks.append(rest_s)
     return min(looks, default=None)
 
 

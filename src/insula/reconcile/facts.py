@@ -28,6 +28,7 @@ class Facts:
         claim_ended: Whether a claim container ended well on the present volume.
         claim_error: What it said if it ended badly.
         probes: The Jobs that try the walls, one for each position.
+        home_assistant_image: The image in the live Deployment; empty: there is none.
     """
 
     config_volume: str
@@ -36,6 +37,7 @@ class Facts:
     claim_ended: bool
     claim_error: str
     home_assistant: Workload
+    home_assistant_image: str
     ollama: Workload
     pull: JobReport
     converse: JobReport
@@ -58,6 +60,7 @@ def gather(objects: Mapping[ObjectRef, Manifest], memory: Memory, now: datetime)
         home_assistant=workloads.report(
             objects, names.HOME_ASSISTANT, "Home Assistant", now=now, is_first_start=is_first_start
         ),
+        home_assistant_image=_image(objects),
         ollama=workloads.report(objects, names.OLLAMA, "Ollama", now=now),
         pull=job_reports.report(objects, names.PULL, names.PULL_COMPONENT, "the pull Job", now=now),
         converse=job_reports.report(objects, names.CONVERSE, names.CONVERSE, "the converse Job", now=now),
@@ -65,6 +68,12 @@ def gather(objects: Mapping[ObjectRef, Manifest], memory: Memory, now: datetime)
             job_reports.report(objects, name, name, "the probe Job", now=now) for name in map(names.probe, PROBED)
         ),
     )
+
+
+def _image(objects: Mapping[ObjectRef, Manifest]) -> str:
+    deployment = reading.find(objects, "Deployment", names.HOME_ASSISTANT)
+    containers = deployment["spec"]["template"]["spec"]["containers"] if deployment else ()
+    return next((str(each.get("image", "")) for each in containers if each["name"] == names.HOME_ASSISTANT), "")
 
 
 def _claim(objects: Mapping[ObjectRef, Manifest], config: Manifest | None) -> tuple[bool, str]:

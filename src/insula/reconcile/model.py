@@ -114,6 +114,11 @@ class Observed:
         host_claims: Host → name of the tenant that holds it (oldest creation time, then UID). Only hosts of tenants
             whose own spec was accepted by itself; rejected ones claim nothing but what they have latched.
         pull_progress: The last log line of the pull Job's running pod.
+        waiting: What the present spec resolves to with the plan as it was last accepted; None: the plan has not
+            changed, or not so that it matters.
+        waiting_spec: The JSON to latch with it.
+        own_change: Whether the Tenant itself has changed since it was last accepted.
+        may_restart: Whether pods that run may be restarted for what is not the tenant's own change.
         hold: Why a home that lost its Tenant may not go now, in words; empty: it may.
         neighbour: Another tenant whose home stands, empty where none is known.
     """
@@ -128,8 +133,25 @@ class Observed:
     secrets: Mapping[str, Manifest] = field(default_factory=dict)
     host_claims: Mapping[str, str] = field(default_factory=dict)
     pull_progress: PullProgress | None = None
+    waiting: Tenant | None = None
+    waiting_spec: str = ""
+    own_change: bool = True
+    may_restart: bool = True
     hold: str = ""
     neighbour: str = ""
+
+
+@dataclass(frozen=True)
+class Turn:
+    """How a home stands in the queue of those that a change goes through.
+
+    `waits` says that its pods would be restarted if it had its turn; `is_down` that it does not answer now, or runs
+    something that it had to go back to. A suspended home is neither.
+    """
+
+    plan: str
+    waits: bool = False
+    is_down: bool = False
 
 
 @dataclass(frozen=True)
@@ -145,6 +167,7 @@ class Decision:
             confirm with the API server, not the cache, that the Tenant is gone, and keep a brake on many at once.
         status: The Tenant's whole `.status`; None: nothing to write.
         events: Transitions only.
+        turn: How the home stands in the queue of a change; None: it has nothing that runs.
         look_again_s: Seconds until the next look although nothing happens; None: no need.
     """
 
@@ -154,6 +177,7 @@ class Decision:
     delete: tuple[ObjectRef, ...] = ()
     status: Manifest | None = None
     events: tuple[EventWish, ...] = ()
+    turn: Turn | None = None
     look_again_s: float | None = None
 
     @property

@@ -19,6 +19,8 @@ class Reason(StrEnum):
     """All models are in the volume."""
     ANSWERING = "Answering"
     """Home Assistant talks to the first model."""
+    CURRENT = "Current"
+    """All parts are as the spec says."""
     READY = "Ready"
     """Everything is as asked."""
     WALLS_HOLD = "WallsHold"
@@ -51,6 +53,10 @@ class Reason(StrEnum):
     """The models are not all there."""
     SETTING_UP = "SettingUp"
     """The integration and the agent are being made."""
+    UPGRADING = "Upgrading"
+    """Home Assistant starts with another image."""
+    GROWING = "Growing"
+    """A volume is being made larger."""
     TERMINATING = "Terminating"
     """Kubernetes is removing the namespace; it is made anew afterwards."""
     NOT_TRIED = "NotTried"
@@ -81,6 +87,8 @@ class Reason(StrEnum):
     """The container ends again and again."""
     OUT_OF_MEMORY = "OutOfMemory"
     """The container was killed at its memory limit."""
+    ROLLED_BACK = "RolledBack"
+    """Home Assistant did not become ready with the image asked for; the one before runs again."""
     CLAIM_FAILED = "ClaimFailed"
     """The init container could not make the accounts."""
     CERTIFICATE_FAILED = "CertificateFailed"
@@ -107,6 +115,7 @@ TROUBLE = frozenset(
         Reason.CONTAINER_CONFIG_ERROR,
         Reason.CRASHING,
         Reason.OUT_OF_MEMORY,
+        Reason.ROLLED_BACK,
         Reason.CLAIM_FAILED,
         Reason.CERTIFICATE_FAILED,
         Reason.HOST_TAKEN,

@@ -5,7 +5,7 @@ from typing import Final
 
 from insula.domain import names
 from insula.domain.manifests import ObjectRef
-from insula.domain.situation import Situation
+from insula.domain.situation import Memory
 from insula.domain.tenants import Tenant
 from insula.reconcile import reading
 from insula.reconcile.model import Observed, SecretKind, SecretWish
@@ -14,7 +14,7 @@ PLATFORM_USERNAME: Final = "insula"
 UNNAMED_RESIDENT: Final = "resident"
 
 
-def wishes(tenant: Tenant, situation: Situation, observed: Observed) -> tuple[SecretWish, ...]:
+def wishes(tenant: Tenant, memory: Memory, tenant_id: str, observed: Observed) -> tuple[SecretWish, ...]:
     """Return the Secrets to make: those that do not exist, and a gateway key of an older generation anew."""
     found: list[SecretWish] = []
     usernames = {
@@ -24,7 +24,7 @@ def wishes(tenant: Tenant, situation: Situation, observed: Observed) -> tuple[Se
     for kind, username in usernames.items():
         if kind.value not in observed.secrets:
             found.append(SecretWish(_ref(tenant, kind), kind, names.owned_labels(tenant.name), {}, username))
-    generation = situation.memory.key_generation
+    generation = memory.key_generation
     written = {names.ANNOTATION_KEY_GENERATION: str(generation)}
     key = observed.secrets.get(names.SECRET_GATEWAY_KEY)
     if key is None or reading.annotations(key).get(names.ANNOTATION_KEY_GENERATION) != str(generation):
@@ -35,7 +35,7 @@ def wishes(tenant: Tenant, situation: Situation, observed: Observed) -> tuple[Se
                 kind,
                 names.owned_labels(tenant.name),
                 written,
-                tenant_id=situation.tenant_id,
+                tenant_id=tenant_id,
                 key_generation=generation,
                 replace=key is not None,
             )

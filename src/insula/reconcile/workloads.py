@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
+from insula.domain import names
 from insula.domain.errors import cap
 from insula.domain.manifests import Manifest, ObjectRef
 from insula.reconcile import reading
@@ -23,6 +24,7 @@ class Workload:
     is_ready: bool
     reason: Reason
     message: str
+    is_current: bool = False  # whether that pod was made of the Deployment's present template
 
 
 def report(
@@ -50,7 +52,7 @@ def report(
     if trouble is not None:
         return Workload(False, *trouble)
     if reading.holds(pod, "Ready"):
-        return Workload(True, Reason.RUNNING, f"{title} answers")
+        return Workload(True, Reason.RUNNING, f"{title} answers", is_current=_is_current(pod, deployment))
     return _on_its_way(pod, name, title, now=now, is_first_start=is_first_start)
 
 
@@ -154,6 +156,13 @@ def _on_its_way(pod: Manifest, name: str, title: str, *, now: datetime, is_first
     passed -= passed % COUNTING_STEP_S
     first = " for the first time" if is_first_start else ""
     return Workload(False, Reason.STARTING, f"{title} starts{first}, {passed} s so far")
+
+
+def _is_current(pod: Manifest, deployment: Manifest) -> bool:
+    template = deployment["spec"]["template"]
+    return reading.annotations(pod).get(names.ANNOTATION_HASH) == reading.annotations(template).get(
+        names.ANNOTATION_HASH
+    )
 
 
 def _is_over(pod: Manifest) -> bool:

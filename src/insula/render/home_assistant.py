@@ -11,7 +11,7 @@ from insula.domain.platform import Platform
 from insula.domain.tenants import Tenant
 from insula.render import objects, pods
 
-SCRIPTS: Final = ("start.py", "claim.py")
+SCRIPTS: Final = ("start.py", "claim.py", "keeping.py")
 RESIDENT_PACKAGE: Final = "resident.yaml"  # spec.homeAssistant.configuration
 CLAIM: Final = "claim"  # the init container: its end is how the operator learns that the home has an owner
 
@@ -29,7 +29,7 @@ SECRET_PATHS: Final = {
 
 
 def scripts(tenant: Tenant) -> Manifest:
-    """Return the ConfigMap with our two scripts and the resident's package."""
+    """Return the ConfigMap with our scripts and the resident's package."""
     data = {name: _script(name) for name in SCRIPTS}
     if tenant.home_assistant.configuration:
         data[RESIDENT_PACKAGE] = tenant.home_assistant.configuration
@@ -55,17 +55,19 @@ def service(tenant: Tenant) -> Manifest:
     }
 
 
-def deployment(tenant: Tenant, platform: Platform) -> Manifest:
-    """Return the Deployment. `Recreate`: two Home Assistants on one database is damage."""
+def deployment(tenant: Tenant, platform: Platform, *, is_taken_back: bool = False) -> Manifest:
+    """Return the Deployment. `Recreate`: two Home Assistants on one database is damage.
+
+    `is_taken_back` says that an image failed, and that what it made of the data is not to stay.
+    """
     spec = pods.pod_basics(names.HOME_ASSISTANT, platform) | {
         "terminationGracePeriodSeconds": STOP_S,
-        "initContainers": [_claim_container(tenant, platform)],
+        "initContainers": [_claim_container(tenant, platform, is_taken_back=is_taken_back)],
         "containers": [_container(tenant, platform)],
         "volumes": _volumes(tenant),
     }
     # A changed script is a changed pod: the files of a mounted ConfigMap are read at the start only.
-    contents = {names.ANNOTATION_HASH: objects.digest(scripts(tenant)["data"])}
-    return pods.deployment(tenant, names.HOME_ASSISTANT, spec, contents)
+    return pods.deployment(tenant, names.HOME_ASSISTANT, spec, scripts(tenant)["data"])
 
 
 @cache
@@ -74,14 +76,15 @@ def _script(name: str) -> str:
     return (files("insula.render") / "scripts" / name).read_text(encoding="utf-8")
 
 
-def _claim_container(tenant: Tenant, platform: Platform) -> Manifest:
+def _claim_container(tenant: Tenant, platform: Platform, *, is_taken_back: bool) -> Manifest:
     """Return the init container that makes the accounts: the only one that sees the passwords."""
+    taken_back = {"INSULA_ROLLED_BACK": "1"} if is_taken_back else {}
     return (
         {"name": CLAIM}
         | _base(tenant, platform)
         | {
             "command": ["python3", "/insula/claim.py"],
-            "env": pods.environment(_common_environment()),
+            "env": pods.environment(_common_environment() | taken_back),
             "terminationMessagePolicy": "FallbackToLogsOnError",
             "volumeMounts": pods.mounts(PATHS | SECRET_PATHS, read_only=("scripts", *SECRET_PATHS)),
         }

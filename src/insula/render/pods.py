@@ -32,10 +32,13 @@ def template(
     }
 
 
-def deployment(
-    tenant: Tenant, component: str, spec: Mapping[str, Any], annotations: Mapping[str, str] | None = None
-) -> Manifest:
-    """Return a Deployment of one pod, none while suspended; `Recreate`, for two pods on one volume are damage."""
+def deployment(tenant: Tenant, component: str, spec: Mapping[str, Any], contents: Any = None) -> Manifest:
+    """Return a Deployment of one pod, none while suspended; `Recreate`, for two pods on one volume are damage.
+
+    The template bears a hash of itself and of `contents`, which the pod reads at its start alone. So another template
+    is another hash, on the Deployment and on each pod that was made of it.
+    """
+    mark = {names.ANNOTATION_HASH: objects.digest([spec, contents])}
     return {
         "apiVersion": "apps/v1",
         "kind": "Deployment",
@@ -45,7 +48,7 @@ def deployment(
             "revisionHistoryLimit": 2,
             "strategy": {"type": "Recreate"},
             "selector": {"matchLabels": objects.selector(tenant.name, component)},
-            "template": template(tenant.name, component, spec, annotations),
+            "template": template(tenant.name, component, spec, mark),
         },
     }
 

@@ -51,7 +51,7 @@ def _house(tenant: Tenant, situation: Situation, platform: Platform) -> Iterator
     yield home_assistant.scripts(tenant)
     yield home_assistant.service(tenant)
     yield from ollama.services(tenant, platform)
-    yield home_assistant.deployment(tenant, platform)
+    yield home_assistant.deployment(tenant, platform, is_taken_back=situation.memory.upgrade.is_taken_back)
     yield ollama.deployment(tenant, platform)
     if platform.issuer_name:
         yield route.certificate(tenant, platform)

@@ -56,6 +56,7 @@ class Observer:
         sight: Caches and the API server.
         platform: The provider's settings.
         brake: Says whether a home that lost its Tenant may go; None: all may.
+        may_restart: Says whether a home has its turn to be restarted.
         wake: Is called with tenants that another one's change of hosts concerns.
         clock: Seconds that only grow.
     """
@@ -66,12 +67,14 @@ class Observer:
         platform: Platform,
         *,
         brake: Brake | None = None,
+        may_restart: Callable[[str], bool] = lambda _name: True,
         wake: Callable[[str], None] = lambda _name: None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._sight = sight
         self._platform = platform
         self._brake = brake
+        self._may_restart = may_restart
         self._wake = wake
         self._clock = clock
         self._claims = HostClaims()
@@ -107,6 +110,10 @@ class Observer:
             secrets=await self._secrets_of(name, namespace),
             host_claims=self._claims.of(resolution.hosts),
             pull_progress=await self._pull_progress(name, objects),
+            waiting=resolution.waiting,
+            waiting_spec=resolution.waiting_spec,
+            own_change=resolution.own_change,
+            may_restart=self._may_restart(name),
             hold=self._hold(name, tenant, namespace),
             neighbour=self._neighbour(name),
         )
@@ -134,7 +141,12 @@ class Observer:
         annotations = namespace["metadata"].get("annotations", {}) if namespace else {}
         accepted_spec = str(annotations.get(names.ANNOTATION_ACCEPTED_SPEC, ""))
         held = self._resolved.get(name)
-        if held is not None and held.tenant is tenant and held.plan is plan and held.accepted_spec == accepted_spec:
+        if (
+            held is not None
+            and held.tenant is tenant
+            and _same(held.plan, plan)
+            and held.accepted_spec == accepted_spec
+        ):
             return held.resolution
         resolution = resolving.resolve_home(name, tenant, plan, accepted_spec, self._platform)
         self._resolved[name] = _Resolved(tenant, plan, accepted_spec, resolution)
@@ -190,6 +202,14 @@ class Observer:
             _log.info("progress_unknown", tenant=name, error=str(error))
             return None
         return next((progress for line in reversed(lines) if (progress := parse_progress(line))), None)
+
+
+def _same(plan: Manifest | None, other: Manifest | None) -> bool:
+    """Say whether two looks at a Plan saw the same spec; its status changes all the time while it is rolled out."""
+    if plan is None or other is None or plan is other:
+        return plan is other
+    marks = [(each["metadata"].get("uid"), each["metadata"].get("generation")) for each in (plan, other)]
+    return marks[0] == marks[1] and None not in marks[0]
 
 
 def parse_progress(line: str) -> PullProgress | None:

@@ -12,7 +12,7 @@ from insula.domain.platform import Platform
 from insula.domain.situation import Renderer
 from insula.kube.leases import LeaseLostError
 from insula.reconcile.decide import decide
-from insula.reconcile.model import EventWish, Observed
+from insula.reconcile.model import EventWish, Observed, Turn
 from insula.services.acting import Actor
 from insula.services.observing import Observer
 
@@ -31,6 +31,7 @@ class Reconciler:
         platform: The provider's settings.
         render: `render.stack.stack`.
         now: The time, with a zone.
+        noted: Is told how each home stands in the queue of a change.
         resync_s: How often to look at a home that nothing is heard of, in seconds; each look is up to a half earlier.
     """
 
@@ -42,6 +43,7 @@ class Reconciler:
         *,
         render: Renderer,
         now: Callable[[], datetime],
+        noted: Callable[[str, Turn | None], None] = lambda _name, _turn: None,
         resync_s: float = RESYNC_S,
     ) -> None:
         self._observer = observer
@@ -49,6 +51,7 @@ class Reconciler:
         self._platform = platform
         self._render = render
         self._now = now
+        self._noted = noted
         self._resync_s = resync_s
         self._told: dict[str, str] = {}  # the last failure that each tenant was told of
 
@@ -64,6 +67,7 @@ class Reconciler:
         observed = await self._observer.observe(name)
         at = self._now()
         decision = decide(name, observed, self._platform, render=self._render, now=at)
+        self._noted(name, decision.turn)
         if not decision.is_empty:
             _log.info(
                 "carrying_out",

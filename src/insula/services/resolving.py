@@ -3,7 +3,7 @@
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 from insula.contract import resolve
 from insula.domain.errors import InvalidSpecError
@@ -14,12 +14,19 @@ from insula.domain.tenants import Tenant
 
 @dataclass(frozen=True)
 class Resolution:
-    """A Tenant resolved with its Plan: `desired`, or the `rejection`; and what was `latched` when last accepted."""
+    """A Tenant resolved with its Plan: `desired`, or the `rejection`; and what was `latched` when last accepted.
+
+    Where the plan has changed since then and it matters, `waiting` is the present spec with the plan as it was, and
+    `waiting_spec` what to latch meanwhile. `own_change` says whether the Tenant itself has changed.
+    """
 
     desired: Tenant | None = None
     rejection: InvalidSpecError | None = None
     accepted_spec: str = ""
     latched: Tenant | None = None
+    waiting: Tenant | None = None
+    waiting_spec: str = ""
+    own_change: bool = True
 
     @property
     def hosts(self) -> frozenset[str]:
@@ -45,16 +52,41 @@ def resolve_home(
     try:
         desired = resolve.resolve_tenant(manifest, resolve.resolve_plan(plan) if plan else None, platform)
     except InvalidSpecError as error:
-        return Resolution(rejection=error, latched=latched)
-    return Resolution(desired=desired, accepted_spec=_to_latch(manifest, plan or {}), latched=latched)
+        return Resolution(rejection=error, latched=latched, own_change=False)
+    present = _to_latch(manifest, plan or {})
+    waiting, waiting_spec = _with_the_plan_as_it_was(manifest, accepted_spec, platform)
+    if waiting == desired:
+        waiting, waiting_spec = None, ""
+    own_change = _part(accepted_spec, "tenant") != _part(present, "tenant")
+    return Resolution(desired, None, present, latched, waiting, waiting_spec, own_change)
+
+
+def _with_the_plan_as_it_was(manifest: Manifest, accepted_spec: str, platform: Platform) -> tuple[Tenant | None, str]:
+    """Return the present spec resolved with the latched plan, and what to latch; nothing where that makes no sense."""
+    plan = _part(accepted_spec, "plan")
+    if not plan or plan.get("name") != manifest.get("spec", {}).get("plan"):
+        return None, ""
+    plan = {"metadata": {"name": plan["name"]}, "spec": plan.get("spec", {})}
+    try:
+        tenant = resolve.resolve_tenant(manifest, resolve.resolve_plan(plan), platform)
+    except InvalidSpecError:
+        return None, ""  # more is asked for than the old plan gave: the new one is needed now
+    return tenant, _to_latch(manifest, plan)
+
+
+def _part(accepted_spec: str, name: str) -> dict[str, Any]:
+    try:
+        part = json.loads(accepted_spec)[name]
+    except (ValueError, KeyError, TypeError):
+        return {}
+    return part if isinstance(part, dict) else {}
 
 
 def _to_latch(manifest: Manifest, plan: Manifest) -> str:
     # As written, not as resolved: a later version of Insula reads it with its own eyes.
-    kept = {
-        "tenant": manifest.get("spec", {}),
-        "plan": {"name": plan["metadata"]["name"], "spec": plan.get("spec", {})},
-    }
+    # But for the pace, which is no home's affair.
+    terms = {key: value for key, value in plan.get("spec", {}).items() if key != "rollout"}
+    kept = {"tenant": manifest.get("spec", {}), "plan": {"name": plan["metadata"]["name"], "spec": terms}}
     return json.dumps(kept, sort_keys=True, separators=(",", ":"))
 
 

@@ -49,6 +49,9 @@ class FakeCluster:
     def plan(self, name: str) -> Manifest | None:
         return self.live.get(ObjectRef(names.API_VERSION, "Plan", "", name))
 
+    def plans(self) -> Iterable[Manifest]:
+        return [each for ref, each in self.live.items() if ref.kind == "Plan"]
+
     def namespace(self, tenant: str) -> Manifest | None:
         return self.live.get(ObjectRef("v1", "Namespace", "", names.namespace(tenant)))
 

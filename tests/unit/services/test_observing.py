@@ -1,5 +1,7 @@
 """What an observer sees, and how little it asks."""
 
+from typing import Any
+
 import pytest
 from services_world import FakeCluster, a_namespace, a_plan, a_tenant
 
@@ -186,3 +188,54 @@ async def test_a_pull_that_ended_has_no_progress() -> None:
 def test_lines_that_report_nothing_are_passed_over() -> None:
     for line in ("", "[]", "7", '{"model": "x"}', '{"model": "x", "completed": null, "total": 1}', "{"):
         assert parse_progress(line) is None
+
+
+async def latched(**spec: Any) -> str:
+    """Return what is latched of alice with a plan that gives 1Gi."""
+    observed = await Observer(FakeCluster(a_plan(), a_tenant("alice", **spec)), PLATFORM).observe("alice")
+    return observed.accepted_spec
+
+
+def a_larger_plan(**spec: Any) -> Manifest:
+    amounts = {"requests": {"cpu": "100m", "memory": "256Mi"}, "limits": {"cpu": "1", "memory": "2Gi"}}
+    defaults = {"resources": amounts, "storageGiB": 10}
+    return a_plan(**({"defaults": {"homeAssistant": defaults, "ollama": defaults}} | spec))
+
+
+async def test_while_a_changed_plan_waits_the_spec_is_read_with_the_old_one() -> None:
+    before = await latched()
+    home = a_namespace("alice", **{names.ANNOTATION_ACCEPTED_SPEC: before})
+    observed = await Observer(FakeCluster(a_larger_plan(), a_tenant("alice"), home), PLATFORM).observe("alice")
+    assert observed.desired is not None
+    assert observed.waiting is not None
+    limits = [each.home_assistant.resources.memory_limit_mib for each in (observed.desired, observed.waiting)]
+    assert limits == [2048, 1024]
+    assert (observed.waiting_spec, observed.own_change) == (before, False)
+
+
+async def test_a_plan_that_changed_in_its_pace_or_its_ceilings_alone_makes_nobody_wait() -> None:
+    home = a_namespace("alice", **{names.ANNOTATION_ACCEPTED_SPEC: await latched()})
+    for plan in (a_plan(rollout={"maxUnavailable": 1}), a_plan(ceilings={"storageGiB": 500})):
+        observed = await Observer(FakeCluster(plan, a_tenant("alice"), home), PLATFORM).observe("alice")
+        assert observed.waiting is None
+
+
+async def test_the_pace_is_not_latched() -> None:
+    paced = FakeCluster(a_plan(rollout={"maxUnavailable": 1}), a_tenant("alice"))
+    assert (await Observer(paced, PLATFORM).observe("alice")).accepted_spec == await latched()
+
+
+async def test_a_tenant_that_needs_the_new_plan_does_not_wait_for_it() -> None:
+    home = a_namespace("alice", **{names.ANNOTATION_ACCEPTED_SPEC: await latched()})
+    tenant = a_tenant("alice", homeAssistant={"resources": {"memory": "2Gi"}})
+    observed = await Observer(FakeCluster(a_larger_plan(), tenant, home), PLATFORM).observe("alice")
+    assert observed.desired is not None
+    assert (observed.waiting, observed.own_change) == (None, True)
+
+
+async def test_a_rejected_spec_is_no_change_of_what_runs() -> None:
+    home = a_namespace("alice", **{names.ANNOTATION_ACCEPTED_SPEC: await latched()})
+    tenant = a_tenant("alice", homeAssistant={"resources": {"memory": "64Gi"}})
+    observed = await Observer(FakeCluster(a_plan(), tenant, home), PLATFORM).observe("alice")
+    assert observed.rejection is not None
+    assert not observed.own_change

@@ -8,6 +8,7 @@ What it does, and does again without changing anything:
 - A home without people gets two: the resident, who owns it, and the platform's account, both administrators.
 - A home with people (restored, or taken over) keeps them and their passwords as they are. Only the platform's own
   account is made, or given the password that the platform knows.
+- Before another version of Home Assistant touches the home, what it would change is laid aside (`keeping.py`).
 - The onboarding is done, whatever happened, so that nobody can claim the home over the web.
 
 The last line of the termination log is `{"claimed": true}`; an error is `{"error": ...}` and exit status 1.
@@ -22,9 +23,11 @@ import logging
 import os
 import sys
 import time
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Final
 
+import keeping
 from homeassistant import loader
 from homeassistant.auth import auth_manager_from_config
 from homeassistant.auth.const import GROUP_ID_ADMIN
@@ -143,6 +146,7 @@ def main() -> int:
     try:
         platform = Account(SECRETS / "platform-account", "Insula")
         resident = Account(SECRETS / "resident-account", os.environ.get("INSULA_RESIDENT_NAME", ""))
+        keeping.main(CONFIG, version("homeassistant"))
         is_new = asyncio.run(claim(CONFIG, platform, resident))
     except Exception as error:
         logging.exception("The home could not be claimed")
