@@ -113,4 +113,11 @@ async def test_a_tenant_made_while_the_old_namespace_goes_gets_a_new_home_afterw
         await world.create(a_tenant(alice))
         found = await world.wait_condition(alice, "NamespaceReady", "False", "Terminating")
         assert names.namespace(alice) in found["message"]
+        said = {"type": "NamespaceContentRemaining", "status": "True", "message": "some pods remain", "reason": "Some"}
+        await world.say(space, conditions=[said | {"lastTransitionTime": "2026-01-01T00:00:00Z"}])
+
+        async def names_what_holds_it() -> bool:
+            return "some pods remain" in (await world.condition(alice, "NamespaceReady"))["message"]
+
+        await eventually(names_what_holds_it)
         assert (await world.namespace(alice))["metadata"]["labels"][names.LABEL_TENANT_ID] == old["metadata"]["uid"]

@@ -7,7 +7,7 @@ from insula.domain import names
 from insula.domain.conditions import ConditionStatus, ConditionType
 from insula.domain.errors import cap
 from insula.domain.manifests import Manifest
-from insula.reconcile import currency, reading
+from insula.reconcile import currency, reading, terminating
 from insula.reconcile.isolation import isolated
 from insula.reconcile.job_reports import RETRY_FAILED_S, JobState
 from insula.reconcile.reasons import Reason
@@ -38,7 +38,7 @@ def namespace_ready(view: View) -> Finding:
     """Say whether the namespace stands with its walls."""
     name = names.namespace(view.tenant.name)
     if view.standing is Standing.TERMINATING:
-        return lacking(Reason.TERMINATING, f"the namespace {name} is being removed and will be made anew")
+        return _terminating(view, name)
     if view.standing is Standing.LEAVING:
         message = f"the home that bore this name before is being removed with its namespace {name}, as was agreed"
         return lacking(Reason.TERMINATING, message)
@@ -161,6 +161,17 @@ def _nothing_in_force(view: View) -> dict[ConditionType, Finding]:
         ConditionType.ACCEPTED: first,
         ConditionType.READY: Finding(ConditionStatus.FALSE, first.reason, f"{ConditionType.ACCEPTED}: {first.message}"),
     }
+
+
+def _terminating(view: View, name: str) -> Finding:
+    namespace = view.observed.namespace or {"metadata": {}}
+    held = terminating.what_holds(namespace, view.observed.objects.values())
+    waits = f", and waits for: {held}" if held else ""
+    message = f"the namespace {name} is being removed and will be made anew afterwards{waits}"
+    if terminating.rest_s(namespace, view.now) > 0:
+        return lacking(Reason.TERMINATING, message)
+    remedy = "Whoever set a finalizer has to let go; `kubectl get namespace -o yaml` shows what Kubernetes says"
+    return lacking(Reason.STUCK, f"{message}. {remedy}")
 
 
 def _suspended(view: View) -> Finding | None:

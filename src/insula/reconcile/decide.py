@@ -19,6 +19,7 @@ from insula.reconcile import (
     secrets,
     settling,
     status,
+    terminating,
     turns,
     upgrading,
     walls,
@@ -62,7 +63,9 @@ def decide(name: str, observed: Observed, platform: Platform, *, render: Rendere
     view = _view(name, observed, platform, standing, now)
     if standing in (Standing.IN_THE_WAY, Standing.LEAVING):
         decision = farewell.depart(name, observed, platform, render=render, now=now)
-    elif view.verdict.tenant is None or standing is Standing.TERMINATING:
+    elif standing is Standing.TERMINATING:
+        decision = Decision(look_again_s=_stuck_in_s(view))
+    elif view.verdict.tenant is None:
         decision = Decision()
     else:
         view, decision = _in_turn(view, render, now)
@@ -102,7 +105,7 @@ def _view(
             memory.upgrade, verdict.tenant, platform, facts, is_claimed=claimed, may_begin=may_begin, now=now
         )
         memory = replace(memory, upgrade=upgrade)
-    return View(observed, platform, standing, verdict, memory, facts)
+    return View(observed, platform, standing, verdict, memory, facts, now)
 
 
 def _render(view: View, render: Renderer, now: datetime) -> Stack:
@@ -188,6 +191,11 @@ def _without_done_jobs(stack: Stack, view: View, situation: Situation) -> Stack:
         return live is not None and settling.is_rendered_alike(live, each)
 
     return replace(stack, house=tuple(each for each in stack.house if stays(each)))
+
+
+def _stuck_in_s(view: View) -> float | None:
+    """Return the seconds until the namespace counts as stuck, None if it does."""
+    return (terminating.rest_s(view.observed.namespace, view.now) or None) if view.observed.namespace else None
 
 
 def _uncovered(desired: Iterable[Manifest], live: Mapping[ObjectRef, Manifest]) -> tuple[Manifest, ...]:

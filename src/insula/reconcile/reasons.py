@@ -87,6 +87,8 @@ class Reason(StrEnum):
     """The container ends again and again."""
     OUT_OF_MEMORY = "OutOfMemory"
     """The container was killed at its memory limit."""
+    STUCK = "StuckTerminating"
+    """Kubernetes cannot remove the old namespace: something in it waits."""
     ROLLED_BACK = "RolledBack"
     """Home Assistant did not become ready with the image asked for; the one before runs again."""
     CLAIM_FAILED = "ClaimFailed"
@@ -115,6 +117,7 @@ TROUBLE = frozenset(
         Reason.CONTAINER_CONFIG_ERROR,
         Reason.CRASHING,
         Reason.OUT_OF_MEMORY,
+        Reason.STUCK,
         Reason.ROLLED_BACK,
         Reason.CLAIM_FAILED,
         Reason.CERTIFICATE_FAILED,

@@ -1,6 +1,7 @@
 """All that a condition may look at, and what it finds."""
 
 from dataclasses import dataclass
+from datetime import datetime
 
 from insula.domain.conditions import ConditionStatus
 from insula.domain.platform import Platform
@@ -23,6 +24,7 @@ class View:
     verdict: Verdict
     memory: Memory
     facts: Facts
+    now: datetime
 
     @property
     def tenant(self) -> Tenant:

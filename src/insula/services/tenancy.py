@@ -10,6 +10,7 @@ from insula.domain.conditions import ConditionType
 from insula.domain.errors import ConflictError, NotFoundError, RefusedError, UnavailableError
 from insula.domain.manifests import Manifest, ObjectRef
 from insula.domain.tenants import DeletionPolicy
+from insula.reconcile import reading, terminating
 
 POLL_S: Final = 1.0  # conditions change in seconds; one GET a second costs an API server nothing
 
@@ -252,7 +253,11 @@ async def running_pods(cluster: Cluster, name: str) -> list[str]:
 async def what_is_left(cluster: Cluster, name: str, *, destroys: bool) -> list[str]:
     """Return what has still to go after a deletion, as words; empty when it is complete."""
     if destroys:
-        return ["the namespace"] if await cluster.find(namespace_ref(name)) is not None else []
+        namespace = await cluster.find(namespace_ref(name))
+        if namespace is None:
+            return []
+        held = terminating.what_holds(namespace) if reading.is_leaving(namespace) else ""
+        return [f"the namespace ({held})" if held else "the namespace"]
     ingress = ObjectRef("networking.k8s.io/v1", "Ingress", names.namespace(name), names.HOME_ASSISTANT)
     route = ["the route"] if await cluster.find(ingress) is not None else []
     return route + await running_pods(cluster, name)

@@ -99,3 +99,11 @@ async def test_a_retained_tenant_is_gone_when_its_pods_and_its_route_are() -> No
     left = await tenancy.what_is_left(FakeCluster(*a_home(), pod, done), "alice", destroys=False)
     assert left == ["the route", "pod ollama-1"]
     assert not await tenancy.what_is_left(FakeCluster(), "alice", destroys=False)
+
+
+async def test_a_namespace_that_does_not_go_says_what_it_waits_for() -> None:
+    space = an_object("v1", "Namespace", "insula-alice", metadata={"deletionTimestamp": "2026-01-01T00:00:00Z"})
+    said = "Some content in the namespace has finalizers remaining: example.com/never"
+    space["status"] = {"conditions": [{"type": "NamespaceFinalizersRemaining", "status": "True", "message": said}]}
+    (left,) = await tenancy.what_is_left(FakeCluster(space), "alice", destroys=True)
+    assert "example.com/never" in left

@@ -346,3 +346,35 @@ def refused(component: str, message: str) -> World:
     failure = {"type": "ReplicaFailure", "status": "True", "reason": "FailedCreate", "message": message}
     deployment["status"] = {"conditions": [failure]}
     return world.settle()
+
+
+def terminating(*, seconds: float) -> World:
+    """Return a world whose namespace Kubernetes has been removing for so long."""
+    world = World().ready()
+    assert world.namespace is not None
+    world.namespace["metadata"]["deletionTimestamp"] = world.stamp()
+    return world.pass_time(seconds)
+
+
+def test_a_namespace_that_goes_is_waited_for() -> None:
+    world = terminating(seconds=5)
+    decision = world.step()
+    assert world.condition("NamespaceReady")["reason"] == "Terminating"
+    assert decision.look_again_s == 115
+    assert (decision.apply, decision.delete) == ((), ())
+
+
+def test_a_namespace_that_is_stuck_names_the_object_that_holds_it() -> None:
+    world = terminating(seconds=200)
+    claim = world.objects[world.ref("v1", "PersistentVolumeClaim", names.OLLAMA_MODELS)]
+    claim["metadata"] |= {"deletionTimestamp": world.stamp(), "finalizers": ["kubernetes.io/pvc-protection"]}
+    assert world.namespace is not None
+    said = "Some content in the namespace has finalizers remaining: example.com/never in 1 resource instances"
+    condition = {"type": "NamespaceFinalizersRemaining", "status": "True", "message": said}
+    world.namespace["status"] = {"conditions": [condition]}
+    decision = world.step()
+    found = world.condition("NamespaceReady")
+    assert found["reason"] == "StuckTerminating"
+    assert "PersistentVolumeClaim ollama-models (kubernetes.io/pvc-protection)" in found["message"]
+    assert "example.com/never" in found["message"]
+    assert "StuckTerminating" in [event.reason for event in decision.events]
