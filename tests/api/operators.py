@@ -43,17 +43,27 @@ class Supervised:
         self.starts = 0
         self._access = access
         self._metrics = Metrics()
+        self._process: asyncio.Task[None] | None = None
 
     async def run(self, stop: asyncio.Event) -> None:
         while not stop.is_set():
             self.starts += 1
             self._metrics = Metrics()
             async with Client(self._access, meter=self._metrics.count_call) as client:
-                with contextlib.suppress(LeaseLostError):
-                    settings = some_settings(f"start-{self.starts}", timing=self._timing)
-                    await Process(client, settings, self._metrics).run(stop)
+                settings = some_settings(f"start-{self.starts}", timing=self._timing)
+                self._process = asyncio.create_task(Process(client, settings, self._metrics).run(stop))
+                await asyncio.wait([self._process])
+                if not self._process.cancelled():
+                    with contextlib.suppress(LeaseLostError):
+                        self._process.result()
             if not stop.is_set():
                 await asyncio.sleep(RESTART_S)
+
+    async def crash(self) -> None:
+        """End it in the middle of whatever it does; it is started anew."""
+        if self._process is not None:
+            self._process.cancel()
+            await asyncio.wait([self._process])
 
     def gauge(self, name: str) -> float:
         return self._metrics.registry.get_sample_value(f"insula_operator_{name}") or 0.0
@@ -84,8 +94,8 @@ async def supervised(server: ApiServer, timing: Timing = DEFAULT_TIMING) -> Asyn
         finally:
             stop.set()
             await asyncio.wait([task], timeout=10)
-            task.cancel()
-            await asyncio.gather(task, return_exceptions=True)
+            await operator.crash()
+            await task
 
 
 async def second_pass(server: ApiServer) -> list[Call]:
