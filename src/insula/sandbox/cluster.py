@@ -15,7 +15,7 @@ from insula.ollama import adding, catalogue, registry
 from insula.ollama.names import ModelName
 from insula.sandbox import package_index, versions
 from insula.sandbox.commands import CommandError, run
-from insula.sandbox.layout import NODE_NAMES, Layout
+from insula.sandbox.layout import NODE_NAMES, VOLUMES_INSIDE, Layout
 
 # Longest wait for something to become ready, in seconds, on two loaded cores.
 READY_TIMEOUT_S: Final = 300
@@ -99,7 +99,7 @@ def substitutions(layout: Layout) -> Mapping[str, str]:
     return {
         "cilium": versions.CILIUM,
         "cert_manager": versions.CERT_MANAGER,
-        "local_path": versions.LOCAL_PATH,
+        "storage": versions.STORAGE,
         "registry": versions.REGISTRY,
         "traefik": versions.TRAEFIK,
         "api_host": node,
@@ -107,6 +107,7 @@ def substitutions(layout: Layout) -> Mapping[str, str]:
         "pod_cidr": str(layout.pod_cidr),
         "service_cidr": str(layout.service_cidr),
         "node_cidr": str(layout.network),
+        "volumes": VOLUMES_INSIDE,
         "domain": layout.domain,
         "index_url": package_index.url(layout),
         "index_cidr": f"{layout.bridge_address}/32",
@@ -123,9 +124,9 @@ async def install_network(cluster: Cluster, chart: Path) -> None:
 
 
 async def install_storage(cluster: Cluster) -> None:
-    """Install the volume provisioner."""
-    await asyncio.to_thread(cluster.apply, "local-path.yaml")
-    await asyncio.to_thread(cluster.rolled_out, "local-path-storage", "deployment/local-path-provisioner")
+    """Install the driver of volumes."""
+    await asyncio.to_thread(cluster.apply, "storage.yaml")
+    await asyncio.to_thread(cluster.rolled_out, "storage", "daemonset/storage-node", "deployment/storage-controller")
 
 
 async def install_ingress(cluster: Cluster) -> None:

@@ -26,6 +26,9 @@ FIRST_NODE_HOST: Final = 11
 
 API_SERVER_PORT: Final = 6443
 
+# Where the nodes see the directory of all persistent volumes.
+VOLUMES_INSIDE: Final = "/var/lib/insula/volumes"
+
 
 @dataclass(frozen=True)
 class NodePaths:
@@ -44,7 +47,6 @@ class NodePaths:
             "/etc/kubernetes": self.root / "kubernetes",
             "/etc/cni/net.d": self.root / "cni",
             "/opt/cni/bin": self.root / "cnibin",
-            "/opt/local-path-provisioner": self.root / "volumes",
             "/var/lib/cni": self.root / "cnistate",
             "/var/lib/containerd": self.root / "containerd",
             "/var/lib/etcd": self.root / "etcd",
@@ -58,11 +60,6 @@ class NodePaths:
     def kubernetes(self) -> Path:
         """What the node sees as /etc/kubernetes."""
         return self.root / "kubernetes"
-
-    @property
-    def volumes(self) -> Path:
-        """What the node sees as /opt/local-path-provisioner, the home of persistent volumes."""
-        return self.root / "volumes"
 
     @property
     def audit_log(self) -> Path:
@@ -145,6 +142,11 @@ class Layout:
     def kubeconfig(self) -> Path:
         """The administrator's kubeconfig (mode 0600)."""
         return self.state / "kubeconfig"
+
+    @property
+    def volumes(self) -> Path:
+        """All persistent volumes. Every node sees it as VOLUMES_INSIDE, so that a volume is on no node and on all."""
+        return self.state / "volumes"
 
     @property
     def journal(self) -> Path:

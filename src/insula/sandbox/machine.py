@@ -73,6 +73,7 @@ class Machine:
         routes: Networks that the machine knows a way to, with the link they go by.
         commands: Needed commands that are there.
         leftovers: Links and control groups with the sandbox's names although no node runs.
+        old_volumes: The state has volumes inside a node's own directory, where they lay before nodes shared them.
     """
 
     is_root: bool
@@ -93,6 +94,7 @@ class Machine:
     routes: tuple[tuple[IPv4Network, str], ...]
     commands: frozenset[str]
     leftovers: tuple[str, ...]
+    old_volumes: bool
 
 
 def look(layout: Layout) -> Machine:
@@ -119,6 +121,7 @@ def look(layout: Layout) -> Machine:
         routes=tuple(_routes()) if has_ip else (),
         commands=commands,
         leftovers=tuple(_leftovers(layout)) if has_ip else (),
+        old_volumes=any((layout.node(node).root / "volumes").exists() for node in NODE_NAMES),
     )
 
 

@@ -12,7 +12,7 @@ from typing import Final
 
 from insula.domain.errors import NotFoundError
 from insula.sandbox import containerd_settings
-from insula.sandbox.layout import NODE_NAMES, Layout, NodePaths
+from insula.sandbox.layout import NODE_NAMES, VOLUMES_INSIDE, Layout, NodePaths
 
 HERE: Final = Path(__file__).parent
 
@@ -58,11 +58,12 @@ def prepare(layout: Layout, node: str, binaries: Path) -> None:
         NotFoundError: A program is missing in `binaries`.
     """
     paths = layout.node(node)
-    paths.root.parent.mkdir(mode=0o700, parents=True, exist_ok=True)  # keys of the cluster lie below
+    for private in (paths.root.parent, layout.volumes):  # keys of the cluster and people's data lie below
+        private.mkdir(mode=0o700, parents=True, exist_ok=True)
     for directory in (paths.etc, paths.logs, *paths.mounts.values()):
         directory.mkdir(parents=True, exist_ok=True)
     _write_settings(layout, node, paths)
-    plan = [*_machine(paths), *_etc(paths), *_programs(binaries), *_own(paths)]
+    plan = [*_machine(paths), *_etc(paths), *_programs(binaries), *_own(paths), *_shared(layout)]
     (paths.etc / "plan").write_text("".join(f"{step}\n" for step in plan))
 
 
@@ -158,3 +159,8 @@ def _own(paths: NodePaths) -> Iterator[Step]:
     for target, source in paths.mounts.items():
         yield Step("bind", target, str(source))
     yield Step("bind", "/var/log/insula", str(paths.logs))
+
+
+def _shared(layout: Layout) -> Iterator[Step]:
+    """What all nodes see, as machines would that hang on one storage network."""
+    yield Step("bind", VOLUMES_INSIDE, str(layout.volumes))

