@@ -115,3 +115,22 @@ async def test_of_many_that_strive_one_leads(client: Client, a_name: Name) -> No
     for task in tasks:
         task.cancel()
     await asyncio.gather(*tasks, return_exceptions=True)
+
+
+@pytest.mark.parametrize("written", ["1999-12-31T23:59:59.000000Z", "2999-12-31T23:59:59.000000Z"])
+async def test_a_leader_whose_clock_is_wrong_is_neither_deposed_early_nor_followed_late(
+    client: Client, a_name: Name, written: str
+) -> None:
+    lease = a_name("lease")
+    ref = ObjectRef("coordination.k8s.io/v1", "Lease", "default", lease)
+    spec = {"holderIdentity": "skewed", "leaseDurationSeconds": 1, "renewTime": written, "leaseTransitions": 0}
+    metadata = {"name": lease, "namespace": "default"}
+    await client.create({"apiVersion": ref.api_version, "kind": ref.kind, "metadata": metadata, "spec": spec})
+    elector = an_elector(client, lease, "second")
+    task = asyncio.create_task(elector.acquire())
+    for number in range(15):  # it renews in time, by a clock that stands where it should not
+        await client.merge_patch(ref, {"spec": {"renewTime": written.replace("000000Z", f"{number:06}Z")}})
+        await asyncio.sleep(0.1)
+        assert not elector.leads
+    await asyncio.wait_for(task, 5)
+    assert elector.leads

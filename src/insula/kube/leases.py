@@ -71,6 +71,7 @@ class Elector:
         self._seen_spec: Manifest = {}
         self._seen_at = clock()
         self._renewed_at: float | None = None  # when the last successful renewal was *sent*
+        self._is_cut_off = False
         self.asked_at = clock()  # when the API server last answered us
 
     @property
@@ -144,9 +145,11 @@ class Elector:
         except ConflictError:
             return False  # someone else wrote it first: look again
         except (InsulaError, TimeoutError) as error:
-            _log.warning("lease_unreachable", lease=self._ref.name, error=str(error) or "no answer in time")
+            if not self._is_cut_off:  # once an outage: a stand-by may wait for hours
+                _log.warning("lease_unreachable", lease=self._ref.name, error=str(error) or "no answer in time")
+            self._is_cut_off = True
             return False
-        self.asked_at = self._clock()
+        self._is_cut_off, self.asked_at = False, self._clock()
         if held:
             self._renewed_at = sent_at
         return held
