@@ -8,6 +8,7 @@ from typing import Any
 
 from insula.domain import names
 from insula.domain.errors import InvalidSpecError
+from insula.domain.gpu import Gpu
 from insula.domain.manifests import Manifest, ObjectRef, reference
 from insula.domain.platform import Images, Opening, Platform, PodPeer
 from insula.domain.quantities import Resources
@@ -34,13 +35,16 @@ def a_tenant(
     *,
     models: tuple[str, ...] = (MODEL,),
     gpu: int = 0,
+    device: Gpu | None = None,
     home_assistant: Mapping[str, Any] | None = None,
     ollama: Mapping[str, Any] | None = None,
     **fields: Any,
 ) -> Tenant:
     """Return a tenant as it is resolved; `home_assistant` and `ollama` replace single fields of these two."""
     home = HomeAssistant(resources=some_resources(), storage_gib=10)
-    model_server = Ollama(resources=some_resources(2000, 2048), storage_gib=20, models=models, gpu=gpu)
+    model_server = Ollama(
+        resources=some_resources(2000, 2048), storage_gib=20, models=models, gpu=gpu, device=device or Gpu()
+    )
     basics: dict[str, Any] = {
         "name": name,
         "owner": f"{name}@example.com",

@@ -71,6 +71,23 @@ async def test_a_plan_without_defaults_is_refused(world: World, a_name: Name) ->
         await world.client.create(without_nothing(a_plan(a_name("empty"), defaults=None)))
 
 
+@pytest.mark.parametrize(
+    ("gpu", "complaint"),
+    [
+        ({"class": "mig"}, "profile names a slice"),
+        ({"class": "whole", "profile": "1g.10gb"}, "profile names a slice"),
+        ({"class": "mig", "profile": "small"}, "MIG profile"),
+        ({"class": "whole", "renamed": True}, "renamed is for shares"),
+        ({"class": "half"}, "class"),
+    ],
+)
+async def test_a_plan_that_sells_gpus_as_they_cannot_be_is_refused(
+    world: World, a_name: Name, gpu: dict[str, Any], complaint: str
+) -> None:
+    with pytest.raises(InvalidObjectError, match=complaint):
+        await world.client.create(a_plan(a_name("odd"), gpu=gpu))
+
+
 def without_nothing(manifest: Manifest) -> Manifest:
     """Return the manifest without the fields that are None."""
     return {**manifest, "spec": {key: value for key, value in manifest["spec"].items() if value is not None}}

@@ -15,6 +15,7 @@ import yaml
 
 from builders import MODELS_UID, a_platform, a_platform_without_internet, a_situation, a_tenant
 from insula.domain import names
+from insula.domain.gpu import Gpu, GpuClass
 from insula.domain.manifests import Manifest
 from insula.domain.platform import IngressFlavour, Platform
 from insula.domain.situation import Memory, Situation
@@ -47,6 +48,18 @@ CASES: Mapping[str, tuple[Situation, Platform]] = {
     ),
     "suspended": (a_situation(a_tenant(suspended=True), **LATER), a_platform()),
     "gpu": (a_situation(a_tenant(gpu=1), pull=MODELS_UID), a_platform(node_selector=(("insula.dev/pool", "homes"),))),
+    **{
+        f"gpu-{device.kind}": (a_situation(a_tenant(gpu=1, device=device), pull=MODELS_UID), a_platform())
+        for device in (
+            Gpu(GpuClass.SHARED, renamed=True, config="shared-4", reserve_mib=1024),
+            Gpu(GpuClass.MPS, config="mps-4"),
+            Gpu(GpuClass.MIG, profile="1g.10gb"),
+        )
+    },
+    "gpu-none": (
+        a_situation(a_tenant(device=Gpu(GpuClass.NONE)), pull=MODELS_UID),
+        a_platform(gpu_resources=("nvidia.com/mig-1g.10gb",)),
+    ),
     "moving": (a_situation(moving=True), a_platform(move_after_s=None)),
     "allowed-cidrs": (a_situation(a_tenant(allowed_cidrs=("192.168.7.0/24",))), a_platform()),
     "traefik": (a_situation(route=True), a_platform(ingress_flavour=IngressFlavour.TRAEFIK)),

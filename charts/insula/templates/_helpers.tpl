@@ -42,7 +42,7 @@ images:
   ollama: {{ include "insula.image" (dict "image" $images.ollama "what" "ollama" "tag" "") | quote }}
   pullPolicy: {{ $images.pullPolicy }}
 {{ pick .Values "ingress" "issuer" "storageClass" "network" "modelRegistry" "packageIndex" "isolation" "nodeSelector" "nodeFailure"
-    "deletionBrake" "upgrades" | toYaml }}
+    "deletionBrake" "upgrades" "gpu" | toYaml }}
 {{- end }}
 
 {{/* Security of all of Insula's own pods: what Pod Security calls restricted, and a read-only root. */}}

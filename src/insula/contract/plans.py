@@ -6,6 +6,7 @@ from pydantic import BeforeValidator, Field, ValidationError
 
 from insula.contract.base import Model, Shape, marks
 from insula.contract.fields import Cidr, GpuShares, HostGlob, ModelGlob, StorageGiB
+from insula.contract.gpus import GpuSpec, without_words
 from insula.contract.quantities import CpuQuantity, MemoryQuantity, parse_cpu, parse_memory
 from insula.domain import tenants
 from insula.domain.errors import InvalidSpecError
@@ -78,7 +79,7 @@ class OllamaCeiling(Quantities):
     """The most that a tenant may ask for its Ollama."""
 
     gpu: GpuShares = 0
-    """Shares of a GPU (`nvidia.com/gpu`); 0 sells none."""
+    """The most GPUs, or shares of one. 0: what `spec.gpu` gives every home, and none without that."""
 
 
 class Ceilings(Model):
@@ -128,6 +129,9 @@ class PlanSpec(Model):
     ceilings: Ceilings = Ceilings()
     """The most that a tenant may ask for."""
 
+    gpu: GpuSpec | None = None
+    """What the homes compute on. Absent: whole devices (`nvidia.com/gpu`) for those who ask, up to the ceiling."""
+
     storage_class: Annotated[str, Field(max_length=253)] = ""
     """The StorageClass of the volumes. Empty: the provider's, or else the cluster's default."""
 
@@ -147,8 +151,10 @@ class PlanSpec(Model):
         """Return the plan in millicores, MiB and GiB.
 
         Raises:
-            InvalidSpecError: A request exceeds its limit, or a default its ceiling.
+            InvalidSpecError: A request exceeds its limit, or a default its ceiling, or GPUs are sold as they cannot be.
         """
+        gpu_ceiling = self.ceilings.ollama.gpu if self.ceilings.ollama else None
+        gpu, max_gpu = self.gpu.to_domain(gpu_ceiling) if self.gpu else without_words(gpu_ceiling)
         home_assistant = self.defaults.home_assistant
         ollama = self.defaults.ollama
         plan = tenants.Plan(
@@ -160,7 +166,8 @@ class PlanSpec(Model):
             max_home_assistant=_ceiling(self.ceilings.home_assistant or home_assistant.resources.limits),
             max_ollama=_ceiling(self.ceilings.ollama or ollama.resources.limits),
             max_storage_gib=self.ceilings.storage_gib or home_assistant.storage_gib + ollama.storage_gib,
-            max_gpu=self.ceilings.ollama.gpu if self.ceilings.ollama else 0,
+            max_gpu=max_gpu,
+            gpu=gpu,
             storage_class=self.storage_class,
             allowed_models=self.allowed_models,
             allowed_hosts=self.allowed_hosts,

@@ -150,8 +150,9 @@ def _ollama(spec: TenantSpec, plan: tenants.Plan) -> tenants.Ollama:
     asked = spec.ollama
     resources = _resources(asked.resources, plan.ollama)
     _check_ceiling("spec.ollama", resources, plan.max_ollama, plan.name)
-    if asked.gpu > plan.max_gpu:
-        raise _ceiling_exceeded("spec.ollama.gpu", f"{asked.gpu}", f"{plan.max_gpu}", plan.name)
+    gpu = plan.gpu.default_count if asked.gpu is None else asked.gpu
+    if gpu > plan.max_gpu:
+        raise _ceiling_exceeded("spec.ollama.gpu", f"{gpu}", f"{plan.max_gpu}", plan.name)
     for model in asked.models:
         _check_model(model, plan)
     return tenants.Ollama(
@@ -159,7 +160,8 @@ def _ollama(spec: TenantSpec, plan: tenants.Plan) -> tenants.Ollama:
         storage_gib=asked.storage_gib or plan.ollama_storage_gib,
         models=asked.models,
         image=asked.image or "",
-        gpu=asked.gpu,
+        gpu=gpu,
+        device=plan.gpu,
     )
 
 

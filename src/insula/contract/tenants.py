@@ -92,8 +92,8 @@ class OllamaSpec(Model):
     ] = ()
     """The models to have, each name:tag. Home Assistant talks to the first. None: no conversation."""
 
-    gpu: GpuShares = 0
-    """Shares of a GPU (`nvidia.com/gpu`), up to the plan's ceiling; 0 computes on the CPU."""
+    gpu: GpuShares | None = None
+    """GPUs, or shares of one, up to the plan's ceiling; 0 computes on the CPU. Absent: what the plan gives."""
 
     resources: Amounts = Amounts()
     """Limits of CPU and memory, up to the plan's ceiling."""

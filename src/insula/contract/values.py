@@ -7,6 +7,7 @@ from pydantic import Field, ValidationError
 
 from insula.contract.base import Model, Shape
 from insula.contract.fields import Cidr, Host, Image, ObjectName, Port
+from insula.contract.gpus import GpuSettings
 from insula.contract.plans import PlanSpec, RequestsAndLimits
 from insula.contract.resolve import explain
 from insula.domain import platform
@@ -225,6 +226,9 @@ class PlatformSettings(Model):
     upgrades: Upgrades = Upgrades()
     """Changes of Home Assistant's image."""
 
+    gpu: GpuSettings = GpuSettings()
+    """What the nodes' GPUs are called."""
+
 
 class PlatformImages(Model):
     """Whole image references."""
@@ -285,6 +289,7 @@ class PlatformFile(PlatformSettings):
             upgrade_deadline_s=float(self.upgrades.deadline_seconds),
             brake=platform.Brake(self.deletion_brake.homes, float(self.deletion_brake.window_seconds)),
             probe_every_hours=self.isolation.probe_every_hours,
+            gpu_resources=self.gpu.resources,
             move_after_s=self.node_failure.after_seconds if self.node_failure.move_homes else None,
         )
 

@@ -24,6 +24,7 @@ ANNOTATION_DELETION_POLICY: Final = "insula.dev/deletion-policy"  # Retain | Del
 ANNOTATION_KEY_GENERATION: Final = "insula.dev/key-generation"  # generation of the gateway key in force, from 1
 ANNOTATION_KEY_GRACE: Final = "insula.dev/key-grace"  # older keys that still open: first generation/until when
 ANNOTATION_KEY_ROTATED: Final = "insula.dev/key-rotated"  # the request for a new key that was honoured last
+ANNOTATION_GPU_FAILURE: Final = "insula.dev/gpu-failure"  # the last pod whose GPU failed, and which until it is well
 ANNOTATION_CONVERSING: Final = "insula.dev/conversing"  # fingerprint of what the conversation agent was set up with
 ANNOTATION_AGENT: Final = "insula.dev/agent"  # entity id of the conversation agent that was set up
 ANNOTATION_PULLED: Final = "insula.dev/pulled"  # JSON {"volume": UID, "models": {name: digest}}: what the volume holds

@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass, field, fields
 from typing import Any, TypeAlias
 
 from insula.domain import names
+from insula.domain.gpu import GpuFailure
 from insula.domain.key_rotation import Grace
 from insula.domain.manifests import Manifest
 from insula.domain.platform import Platform
@@ -100,6 +101,7 @@ class Memory:
     key_grace: Grace = field(default_factory=Grace)
     key_rotated: str = ""
     upgrade: Upgrade = Upgrade()
+    gpu_failure: GpuFailure = field(default_factory=GpuFailure)
 
     def to_annotations(self) -> dict[str, str]:
         """Return the annotations that hold this memory; what is empty is left out."""
@@ -110,6 +112,7 @@ class Memory:
             names.ANNOTATION_KEY_GENERATION: str(self.key_generation),
             names.ANNOTATION_KEY_GRACE: self.key_grace.to_text(),
             names.ANNOTATION_KEY_ROTATED: self.key_rotated,
+            names.ANNOTATION_GPU_FAILURE: self.gpu_failure.to_text(),
             names.ANNOTATION_CONVERSING: self.conversing,
             names.ANNOTATION_AGENT: self.agent,
             names.ANNOTATION_PULLED: pulled if self.pulled_volume else "",
@@ -135,6 +138,7 @@ class Memory:
             key_generation=int(generation) if generation.isdecimal() else 1,
             key_grace=Grace.from_text(annotations.get(names.ANNOTATION_KEY_GRACE, "")),
             key_rotated=annotations.get(names.ANNOTATION_KEY_ROTATED, ""),
+            gpu_failure=GpuFailure.from_text(annotations.get(names.ANNOTATION_GPU_FAILURE, "")),
             conversing=annotations.get(names.ANNOTATION_CONVERSING, ""),
             agent=annotations.get(names.ANNOTATION_AGENT, ""),
             pulled_volume=str(pulled.get("volume", "")),

@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from insula.domain.gpu import Gpu
 from insula.domain.quantities import Resources
 
 
@@ -25,13 +26,14 @@ class HomeAssistant:
 
 @dataclass(frozen=True)
 class Ollama:
-    """A tenant's Ollama. `image` empty means the platform's; `gpu` counts shares of `nvidia.com/gpu`, 0 is CPU only."""
+    """A tenant's Ollama. `image` empty means the platform's; `gpu` counts shares of `device`, 0 is CPU only."""
 
     resources: Resources
     storage_gib: int
     models: tuple[str, ...] = ()
     image: str = ""
     gpu: int = 0
+    device: Gpu = field(default_factory=Gpu)
 
 
 @dataclass(frozen=True)
@@ -63,6 +65,7 @@ class Plan:
     max_ollama: Resources
     max_storage_gib: int
     max_gpu: int = 0
+    gpu: Gpu = field(default_factory=Gpu)
     storage_class: str = ""
     allowed_models: tuple[str, ...] = ()
     allowed_hosts: tuple[str, ...] = ()

@@ -12,6 +12,7 @@ from insula.domain.situation import Memory, Renderer, Situation, Stack
 from insula.domain.tenants import Tenant
 from insula.reconcile import (
     conditions,
+    devices,
     farewell,
     prune,
     reading,
@@ -105,6 +106,7 @@ def _view(
             memory.upgrade, verdict.tenant, platform, facts, is_claimed=claimed, may_begin=may_begin, now=now
         )
         memory = replace(memory, upgrade=upgrade)
+    facts = replace(facts, ollama=devices.report(memory, facts.ollama))
     return View(observed, platform, standing, verdict, memory, facts, now)
 
 

@@ -6,10 +6,11 @@ from datetime import datetime
 from typing import Final
 
 from insula.domain import names
+from insula.domain.gpu import GpuFailure
 from insula.domain.manifests import Manifest, ObjectRef
 from insula.domain.probes import Position
 from insula.domain.situation import Memory
-from insula.reconcile import job_reports, reading, workloads
+from insula.reconcile import devices, job_reports, reading, workloads
 from insula.reconcile.job_reports import JobReport
 from insula.reconcile.workloads import Workload
 
@@ -29,6 +30,7 @@ class Facts:
         claim_error: What it said if it ended badly.
         probes: The Jobs that try the walls, one for each position.
         home_assistant_image: The image in the live Deployment; empty: there is none.
+        gpu_failure: Ollama's pod, if it stands on a GPU that failed.
     """
 
     config_volume: str
@@ -42,6 +44,7 @@ class Facts:
     pull: JobReport
     converse: JobReport
     probes: tuple[JobReport, ...]
+    gpu_failure: GpuFailure | None = None
 
 
 def gather(objects: Mapping[ObjectRef, Manifest], memory: Memory, now: datetime) -> Facts:
@@ -67,6 +70,7 @@ def gather(objects: Mapping[ObjectRef, Manifest], memory: Memory, now: datetime)
         probes=tuple(
             job_reports.report(objects, name, name, "the probe Job", now=now) for name in map(names.probe, PROBED)
         ),
+        gpu_failure=devices.failed(objects),
     )
 
 

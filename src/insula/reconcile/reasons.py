@@ -91,6 +91,8 @@ class Reason(StrEnum):
     """Kubernetes cannot remove the old namespace: something in it waits."""
     ROLLED_BACK = "RolledBack"
     """Home Assistant did not become ready with the image asked for; the one before runs again."""
+    GPU_FAILED = "GPUFailed"
+    """The device of Ollama's GPU is not healthy any more."""
     CLAIM_FAILED = "ClaimFailed"
     """The init container could not make the accounts."""
     CERTIFICATE_FAILED = "CertificateFailed"
@@ -119,6 +121,7 @@ TROUBLE = frozenset(
         Reason.OUT_OF_MEMORY,
         Reason.STUCK,
         Reason.ROLLED_BACK,
+        Reason.GPU_FAILED,
         Reason.CLAIM_FAILED,
         Reason.CERTIFICATE_FAILED,
         Reason.HOST_TAKEN,

@@ -9,7 +9,7 @@ from typing import Final
 from insula.domain.key_rotation import Grace
 from insula.domain.situation import Memory
 from insula.domain.tenants import Tenant
-from insula.reconcile import reading, walls
+from insula.reconcile import devices, reading, walls
 from insula.reconcile.facts import Facts
 from insula.reconcile.job_reports import JobState
 from insula.reconcile.model import Observed
@@ -44,6 +44,8 @@ def remember(memory: Memory, observed: Observed, verdict: Verdict, facts: Facts,
     memory = _remember_models(memory, facts)
     memory = _remember_agent(memory, verdict.tenant, facts)
     memory = walls.remember(memory, facts, now)
+    wants_gpu = verdict.tenant.ollama.gpu > 0 and not verdict.tenant.suspended
+    memory = devices.remember(memory, facts.gpu_failure, facts.ollama, wants_gpu=wants_gpu)
     return replace(
         memory,
         deletion_policy=verdict.tenant.deletion_policy,

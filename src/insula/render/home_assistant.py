@@ -140,7 +140,7 @@ def _base(tenant: Tenant, platform: Platform) -> Manifest:
 
 
 def _common_environment() -> dict[str, str]:
-    return {"HOME": "/tmp", "PYTHONDONTWRITEBYTECODE": "1", "TZ": "UTC"}  # noqa: S108 (in a pod)
+    return {"HOME": "/tmp", "PYTHONDONTWRITEBYTECODE": "1", "TZ": "UTC", **pods.NO_GPU}  # noqa: S108 (in a pod)
 
 
 def _volumes(tenant: Tenant) -> list[Manifest]:

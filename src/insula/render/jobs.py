@@ -28,7 +28,7 @@ def pull(tenant: Tenant, platform: Platform, volume: str) -> Manifest:
     """
     arguments = ["pull", "--registry", platform.model_registry_url, "--store", "/models", *tenant.ollama.models]
     paths = {"models": "/models", "tmp": TMP}
-    spec = pods.pod_basics(names.JOBS, platform, gpu=tenant.ollama.gpu > 0) | {
+    spec = pods.pod_basics(names.JOBS, platform, gpu=tenant.ollama.device if tenant.ollama.gpu else None) | {
         "affinity": beside(tenant.name, names.OLLAMA),
         "activeDeadlineSeconds": PULL_DEADLINE_S,
         "containers": [container(names.PULL, platform, arguments, paths)],

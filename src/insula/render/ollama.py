@@ -3,6 +3,7 @@
 from typing import Final
 
 from insula.domain import names
+from insula.domain.gpu import MIB
 from insula.domain.manifests import Manifest
 from insula.domain.platform import Platform
 from insula.domain.tenants import Tenant
@@ -51,14 +52,20 @@ def services(tenant: Tenant, platform: Platform) -> tuple[Manifest, ...]:
     )
 
 
-def deployment(tenant: Tenant, platform: Platform) -> Manifest:
-    """Return the Deployment; `Recreate`, for a GPU is rarely free twice."""
-    spec = pods.pod_basics(names.OLLAMA, platform, gpu=tenant.ollama.gpu > 0) | {
+def deployment(tenant: Tenant, platform: Platform, *, instead_of: str = "") -> Manifest:
+    """Return the Deployment; `Recreate`, for a GPU is rarely free twice.
+
+    Args:
+        tenant: Whose it is.
+        platform: The provider's settings.
+        instead_of: UID of the last pod whose GPU failed; another one is another pod, that may get another device.
+    """
+    spec = pods.pod_basics(names.OLLAMA, platform, gpu=tenant.ollama.device if tenant.ollama.gpu else None) | {
         "terminationGracePeriodSeconds": STOP_S,
         "containers": [_container(tenant, platform)],
         "volumes": [pods.claim_volume("models", names.OLLAMA_MODELS), pods.scratch_volume("tmp", "1Gi")],
     }
-    return pods.deployment(tenant, names.OLLAMA, spec)
+    return pods.deployment(tenant, names.OLLAMA, spec, instead_of or None)
 
 
 def _container(tenant: Tenant, platform: Platform) -> Manifest:
@@ -68,7 +75,7 @@ def _container(tenant: Tenant, platform: Platform) -> Manifest:
         "image": tenant.ollama.image or platform.images.ollama,
         "imagePullPolicy": platform.images.pull_policy,
         "command": ["ollama", "serve"],
-        "env": pods.environment(ENVIRONMENT),
+        "env": pods.environment(ENVIRONMENT | _gpu_environment(tenant)),
         "ports": [{"name": "http", "containerPort": names.OLLAMA_PORT, "protocol": "TCP"}],
         "resources": _resources(tenant),
         "securityContext": pods.locked_down(),
@@ -83,5 +90,13 @@ def _resources(tenant: Tenant) -> Manifest:
     resources = tenant.ollama.resources.to_manifest()
     if tenant.ollama.gpu:
         for amounts in resources.values():
-            amounts[pods.GPU_RESOURCE] = str(tenant.ollama.gpu)
+            amounts[tenant.ollama.device.resource] = str(tenant.ollama.gpu)
     return resources
+
+
+def _gpu_environment(tenant: Tenant) -> dict[str, str]:
+    """Return what keeps Ollama inside its share of a GPU, or away from all of them."""
+    if not tenant.ollama.gpu:
+        return dict(pods.NO_GPU)
+    reserve = tenant.ollama.device.reserve_mib * MIB
+    return {"OLLAMA_GPU_OVERHEAD": str(reserve)} if reserve else {}

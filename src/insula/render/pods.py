@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
 from insula.domain import names
+from insula.domain.gpu import CONFIG_LABEL, DEVICE, Gpu
 from insula.domain.manifests import Manifest
 from insula.domain.platform import Platform
 from insula.domain.tenants import Tenant
@@ -12,9 +13,10 @@ from insula.render import objects
 USER_ID: Final = 10001  # the user of all our images, and the group that owns the volumes
 SECRET_MODE: Final = 0o440  # root and the group of the volumes may read
 
-GPU_RESOURCE: Final = "nvidia.com/gpu"
-# Nodes with GPUs often keep other pods away by a taint of this name.
-GPU_TOLERATION: Final[Manifest] = {"key": GPU_RESOURCE, "operator": "Exists", "effect": "NoSchedule"}
+# Nodes with GPUs often keep other pods away by a taint of this name, whatever their resources are called.
+GPU_TOLERATION: Final[Manifest] = {"key": DEVICE, "operator": "Exists", "effect": "NoSchedule"}
+# Where NVIDIA's runtime is the node's default, an image may ask for every device: a container without one refuses.
+NO_GPU: Final[Mapping[str, str]] = {"NVIDIA_VISIBLE_DEVICES": "void"}
 
 NODE_TROUBLE: Final = ("not-ready", "unreachable")  # what Kubernetes calls a node that is ill or silent
 
@@ -53,8 +55,15 @@ def deployment(tenant: Tenant, component: str, spec: Mapping[str, Any], contents
     }
 
 
-def pod_basics(account: str, platform: Platform, *, gpu: bool = False) -> Manifest:
-    """Return the fields of a pod's spec that are the same for all: identity, security and place."""
+def pod_basics(account: str, platform: Platform, *, gpu: Gpu | None = None) -> Manifest:
+    """Return the fields of a pod's spec that are the same for all: identity, security and place.
+
+    Args:
+        account: The ServiceAccount's name.
+        platform: The provider's settings.
+        gpu: What the pod belongs beside; None: any node.
+    """
+    chosen = dict(platform.node_selector) | ({CONFIG_LABEL: gpu.config} if gpu and gpu.config else {})
     return {
         "serviceAccountName": account,
         "automountServiceAccountToken": False,
@@ -69,7 +78,7 @@ def pod_basics(account: str, platform: Platform, *, gpu: bool = False) -> Manife
             "fsGroupChangePolicy": "OnRootMismatch",
             "seccompProfile": {"type": "RuntimeDefault"},
         },
-        **({"nodeSelector": dict(platform.node_selector)} if platform.node_selector else {}),
+        **({"nodeSelector": chosen} if chosen else {}),
         "tolerations": [*([GPU_TOLERATION] if gpu else []), *_patience(platform)],
     }
 

@@ -3,10 +3,12 @@
 from collections.abc import Iterable
 from typing import Final
 
+from insula.domain.gpu import DEVICE, SHARED_DEVICE
 from insula.domain.manifests import Manifest
+from insula.domain.platform import Platform
 from insula.domain.quantities import Resources
 from insula.domain.tenants import Tenant
-from insula.render import objects, pods
+from insula.render import objects
 
 # One Job's container. Reading and hashing blobs is bound by disk and network, hence the wide limit of CPU.
 JOB_RESOURCES: Final = Resources(cpu_request_m=50, cpu_limit_m=1000, memory_request_mib=64, memory_limit_mib=256)
@@ -21,13 +23,14 @@ UNSAID: Final = Resources(cpu_request_m=10, cpu_limit_m=100, memory_request_mib=
 SERVICES: Final = 5
 
 
-def quotas(tenant: Tenant, *, moving: bool = False) -> tuple[Manifest, ...]:
+def quotas(tenant: Tenant, platform: Platform, *, moving: bool = False) -> tuple[Manifest, ...]:
     """Return the quotas: of pods that stay, of pods with a deadline (Jobs), and of everything that is no pod.
 
     The third stands alone because a quota with a scope may count pods only.
 
     Args:
         tenant: The spec in force.
+        platform: The provider's settings.
         moving: Whether pods on a silent node are counted, for minutes, beside their successors.
     """
     home = (tenant.home_assistant.resources, tenant.ollama.resources)
@@ -35,7 +38,7 @@ def quotas(tenant: Tenant, *, moving: bool = False) -> tuple[Manifest, ...]:
     return (
         _quota(tenant, "pods", _compute(staying), scope="NotTerminating"),
         _quota(tenant, "jobs", _compute([JOB_RESOURCES] * JOBS_AT_ONCE), scope="Terminating"),
-        _quota(tenant, "objects", _objects(tenant)),
+        _quota(tenant, "objects", _objects(tenant) | _gpus(tenant, platform, moving=moving)),
     )
 
 
@@ -83,7 +86,6 @@ def _objects(tenant: Tenant) -> dict[str, str]:
         "services.loadbalancers": "0",
         "persistentvolumeclaims": "2",
         "requests.storage": f"{tenant.home_assistant.storage_gib + tenant.ollama.storage_gib}Gi",
-        f"requests.{pods.GPU_RESOURCE}": str(tenant.ollama.gpu),
         "count/deployments.apps": "2",
         "count/jobs.batch": "10",
         "count/ingresses.networking.k8s.io": "3",
@@ -91,3 +93,10 @@ def _objects(tenant: Tenant) -> dict[str, str]:
         "configmaps": "10",
         "secrets": "10",
     }
+
+
+def _gpus(tenant: Tenant, platform: Platform, *, moving: bool) -> dict[str, str]:
+    """Return the home's GPUs by the name that its plan gives them, and none by any other known name."""
+    none = dict.fromkeys((DEVICE, SHARED_DEVICE, *platform.gpu_resources), 0)
+    own = {tenant.ollama.device.resource: tenant.ollama.gpu * (2 if moving else 1)}
+    return {f"requests.{resource}": str(count) for resource, count in (none | own).items()}

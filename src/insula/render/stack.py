@@ -38,7 +38,7 @@ def stack(situation: Situation, platform: Platform) -> Stack:
 
 def _ground(tenant: Tenant, situation: Situation, platform: Platform) -> Iterator[Manifest]:
     """Yield the walls before anything that could look over them."""
-    yield from quota.quotas(tenant, moving=situation.moving)
+    yield from quota.quotas(tenant, platform, moving=situation.moving)
     yield quota.limit_range(tenant)
     yield from network.policies(tenant, platform)
     yield from accounts.service_accounts(tenant.name)
@@ -52,7 +52,7 @@ def _house(tenant: Tenant, situation: Situation, platform: Platform) -> Iterator
     yield home_assistant.service(tenant)
     yield from ollama.services(tenant, platform)
     yield home_assistant.deployment(tenant, platform, is_taken_back=situation.memory.upgrade.is_taken_back)
-    yield ollama.deployment(tenant, platform)
+    yield ollama.deployment(tenant, platform, instead_of=situation.memory.gpu_failure.pod)
     if platform.issuer_name:
         yield route.certificate(tenant, platform)
     if situation.pull and tenant.ollama.models and not tenant.suspended:

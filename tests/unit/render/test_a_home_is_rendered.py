@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from builders import MODELS_UID, a_platform, a_platform_without_internet, a_situation, a_tenant
 from insula.domain import names
+from insula.domain.gpu import Gpu, GpuClass
 from insula.domain.manifests import Manifest
 from insula.domain.platform import IngressFlavour
 from insula.domain.situation import Memory, Situation
@@ -232,3 +233,33 @@ def test_a_spoilt_memory_reads_as_if_nothing_was_known_and_keeps_the_data() -> N
         names.ANNOTATION_DELETION_POLICY: "?",
     }
     assert Memory.from_annotations(spoilt) == Memory()
+
+
+def variables(spec: Manifest) -> dict[str, str]:
+    return {each["name"]: each["value"] for each in spec["containers"][0]["env"]}
+
+
+def test_a_home_without_a_gpu_sees_none_whatever_its_images_ask_for() -> None:
+    for spec in (
+        pod(ollama.deployment(a_tenant(), a_platform())),
+        pod(home_assistant.deployment(a_tenant(gpu=1), a_platform())),
+    ):
+        assert variables(spec)["NVIDIA_VISIBLE_DEVICES"] == "void"
+
+
+def test_ollama_on_a_gpu_sees_what_the_device_plugin_shows_it() -> None:
+    assert "NVIDIA_VISIBLE_DEVICES" not in variables(pod(ollama.deployment(a_tenant(gpu=1), a_platform())))
+
+
+def test_a_shares_reserve_is_left_to_its_neighbours() -> None:
+    device = Gpu(GpuClass.SHARED, reserve_mib=1024)
+    found = variables(pod(ollama.deployment(a_tenant(gpu=1, device=device), a_platform())))
+    assert found["OLLAMA_GPU_OVERHEAD"] == str(1024 * 1024 * 1024)
+    assert (found["OLLAMA_MAX_LOADED_MODELS"], found["OLLAMA_NUM_PARALLEL"]) == ("1", "1")
+
+
+def test_a_share_is_looked_for_on_the_nodes_that_are_parted_so_beside_the_providers_own_choice() -> None:
+    device = Gpu(GpuClass.SHARED, config="shared-4")
+    platform = a_platform(node_selector=(("pool", "homes"),))
+    spec = pod(ollama.deployment(a_tenant(gpu=1, device=device), platform))
+    assert spec["nodeSelector"] == {"pool": "homes", "nvidia.com/device-plugin.config": "shared-4"}

@@ -7,6 +7,7 @@ import pytest
 
 from builders import MODELS_UID, a_platform, a_platform_without_internet, a_situation, a_tenant, some_resources
 from insula.domain import names
+from insula.domain.gpu import Gpu, GpuClass
 from insula.domain.manifests import Manifest
 from insula.domain.platform import Opening, PodPeer
 from insula.reconcile.covers import quantity
@@ -72,7 +73,7 @@ def test_the_quota_of_staying_pods_is_what_these_pods_need() -> None:
     tenant = a_tenant(
         home_assistant={"resources": some_resources(400, 1000)}, ollama={"resources": some_resources(800, 3000)}
     )
-    hard = quota.quotas(tenant)[0]["spec"]["hard"]
+    hard = quota.quotas(tenant, a_platform())[0]["spec"]["hard"]
     solver = quota.SOLVER_RESOURCES
     assert quantity(hard["limits.cpu"]) == quantity(f"{1200 + solver.cpu_limit_m}m")
     assert quantity(hard["limits.memory"]) == quantity(f"{4000 + solver.memory_limit_mib}Mi")
@@ -80,14 +81,14 @@ def test_the_quota_of_staying_pods_is_what_these_pods_need() -> None:
 
 def test_a_home_on_a_silent_node_has_room_for_its_successor() -> None:
     tenant = a_tenant()
-    calm, moving = (quota.quotas(tenant, moving=each)[0]["spec"]["hard"] for each in (False, True))
+    calm, moving = (quota.quotas(tenant, a_platform(), moving=each)[0]["spec"]["hard"] for each in (False, True))
     assert (calm["pods"], moving["pods"]) == ("3", "5")
     needed = tenant.home_assistant.resources.memory_limit_mib + tenant.ollama.resources.memory_limit_mib
     assert int(moving["limits.memory"].removesuffix("Mi")) == int(calm["limits.memory"].removesuffix("Mi")) + needed
 
 
 def test_jobs_fall_into_the_quota_of_pods_with_a_deadline() -> None:
-    assert quota.quotas(a_tenant())[1]["spec"]["scopes"] == ["Terminating"]
+    assert quota.quotas(a_tenant(), a_platform())[1]["spec"]["scopes"] == ["Terminating"]
     assert templates()["pull-models"]["activeDeadlineSeconds"] > 0
     assert templates()["converse"]["activeDeadlineSeconds"] > 0
     assert "activeDeadlineSeconds" not in templates()["ollama"]
@@ -114,7 +115,7 @@ def test_a_probe_has_a_deadline_and_no_secret(position: str) -> None:
 
 
 def test_the_quota_of_jobs_has_room_for_all_of_them_at_once() -> None:
-    hard = quota.quotas(a_tenant())[1]["spec"]["hard"]
+    hard = quota.quotas(a_tenant(), a_platform())[1]["spec"]["hard"]
     assert int(hard["pods"]) > sum(each["kind"] == "Job" for each in everything())
 
 
@@ -143,12 +144,12 @@ def _violations_of(spec: Manifest) -> Iterator[str]:
 
 
 def test_no_service_may_open_a_node() -> None:
-    hard = quota.quotas(a_tenant())[2]["spec"]["hard"]
+    hard = quota.quotas(a_tenant(), a_platform())[2]["spec"]["hard"]
     assert hard["services.nodeports"] == hard["services.loadbalancers"] == "0"
 
 
 def test_the_quota_allows_the_shares_of_a_gpu_that_were_asked_for() -> None:
-    assert quota.quotas(a_tenant(gpu=2))[2]["spec"]["hard"]["requests.nvidia.com/gpu"] == "2"
+    assert quota.quotas(a_tenant(gpu=2), a_platform())[2]["spec"]["hard"]["requests.nvidia.com/gpu"] == "2"
 
 
 def test_nothing_gets_in_or_out_unless_a_policy_says_so() -> None:
@@ -214,3 +215,20 @@ def test_the_certificate_solver_is_reached_by_the_ingress_controller_alone() -> 
 
 def _has_pods(manifest: Manifest) -> bool:
     return "template" in manifest.get("spec", {})
+
+
+def test_the_quota_forbids_every_gpu_but_the_plans() -> None:
+    platform = a_platform(gpu_resources=("nvidia.com/mig-1g.10gb", "nvidia.com/mig-2g.20gb"))
+    device = Gpu(GpuClass.MIG, profile="1g.10gb")
+    hard = quota.quotas(a_tenant(gpu=1, device=device), platform)[2]["spec"]["hard"]
+    assert {name: count for name, count in hard.items() if "nvidia" in name} == {
+        "requests.nvidia.com/gpu": "0",
+        "requests.nvidia.com/gpu.shared": "0",
+        "requests.nvidia.com/mig-1g.10gb": "1",
+        "requests.nvidia.com/mig-2g.20gb": "0",
+    }
+
+
+def test_while_a_home_moves_its_gpu_is_counted_twice() -> None:
+    hard = quota.quotas(a_tenant(gpu=1), a_platform(), moving=True)[2]["spec"]["hard"]
+    assert hard["requests.nvidia.com/gpu"] == "2"
