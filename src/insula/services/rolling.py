@@ -4,6 +4,7 @@ The plan says how many of its homes may be down at once. A home that does not co
 that breaks homes stops by itself. Where each home stands is seen at each look at it; nothing is stored.
 """
 
+import itertools
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
@@ -73,7 +74,7 @@ class Roster:
             else:
                 roll.granted.discard(name)
         for plan in {before, turn.plan if turn else None} - {None}:
-            self._grant(str(plan))
+            self._grant(str(plan), name)
 
     def counts(self, plan: str) -> Counts | None:
         """Return how far a plan is; `None` while some of its homes were not looked at yet."""
@@ -82,17 +83,24 @@ class Roster:
             return Counts()
         return None if roll.unseen else Counts(len(roll.homes), frozenset(roll.waiting), frozenset(roll.down))
 
-    def _grant(self, plan: str) -> None:
+    def _grant(self, plan: str, name: str) -> None:
+        """Give turns, after something has changed about one home."""
         roll = self._rolls.get(plan)
         if roll is None or not roll.waiting:
             return
-        # Who is down loses nothing by a restart, and may be cured by it.
-        due = [name for name in roll.waiting if name in roll.down and name not in roll.granted]
-        free = self._pace_of(plan).of(len(roll.homes)) - len(roll.down | roll.unseen | roll.granted)
-        if free > 0:
-            others = (name for name in roll.waiting if name not in roll.granted and name not in roll.down)
-            due += [name for name, _ in zip(others, range(free), strict=False)]
-        for name in due:
+        if name in roll.waiting and name in roll.down:
+            # Who is down loses nothing by a restart, and may be cured by it.
+            self._give(roll, name)
+        most = self._pace_of(plan).of(len(roll.homes))
+        if len(roll.unseen) >= most:
+            return
+        free = most - len(roll.down | roll.unseen | roll.granted)
+        due = (other for other in roll.waiting if other not in roll.granted)
+        for other in list(itertools.islice(due, max(0, free))):
+            self._give(roll, other)
+
+    def _give(self, roll: _Roll, name: str) -> None:
+        if name not in roll.granted:
             roll.granted.add(name)
             self._wake(name)
 
