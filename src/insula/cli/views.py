@@ -6,6 +6,8 @@ from typing import Any, Final
 
 from insula.cli import durations
 from insula.domain import names
+from insula.domain.conditions import ConditionType
+from insula.reconcile.reasons import Reason
 from insula.services.asking import Account, Answer, Door
 from insula.services.renewing_keys import Rotation
 from insula.services.tenancy import TenantView
@@ -26,7 +28,8 @@ def state(tenant: TenantView) -> str:
     if tenant.suspended:
         return "suspended"
     if tenant.is_ready:
-        return "ready"
+        current = tenant.statement(ConditionType.UP_TO_DATE)
+        return "ready, rolled back" if current and current.reason == Reason.ROLLED_BACK else "ready"
     obstacle = tenant.obstacle
     return f"{obstacle.type}: {obstacle.reason}" if obstacle else "not seen by the operator yet"
 

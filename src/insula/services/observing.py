@@ -38,6 +38,7 @@ class _Resolved:
     tenant: Manifest | None
     plan: Manifest | None
     accepted_spec: str
+    is_held: bool
     resolution: Resolution
 
 
@@ -140,17 +141,20 @@ class Observer:
         plan = self._sight.plan(str(tenant.get("spec", {}).get("plan", ""))) if tenant else None
         annotations = namespace["metadata"].get("annotations", {}) if namespace else {}
         accepted_spec = str(annotations.get(names.ANNOTATION_ACCEPTED_SPEC, ""))
-        held = self._resolved.get(name)
+        is_held = tenant is None and names.ANNOTATION_HELD_SINCE in annotations
+        known = self._resolved.get(name)
         if (
-            held is not None
-            and held.tenant is tenant
-            and _same(held.plan, plan)
-            and held.accepted_spec == accepted_spec
+            known is not None
+            and known.tenant is tenant
+            and _same(known.plan, plan)
+            and (known.accepted_spec, known.is_held) == (accepted_spec, is_held)
         ):
-            return held.resolution
+            return known.resolution
         resolution = resolving.resolve_home(name, tenant, plan, accepted_spec, self._platform)
-        self._resolved[name] = _Resolved(tenant, plan, accepted_spec, resolution)
-        for other in self._claims.update(name, tenant, resolution.hosts):
+        self._resolved[name] = _Resolved(tenant, plan, accepted_spec, is_held, resolution)
+        # A home that the brake holds keeps its address, too: nobody else gets what its resident types in.
+        claimant = namespace if is_held else tenant
+        for other in self._claims.update(name, claimant, resolution.hosts):
             self._wake(other)
         return resolution
 

@@ -30,6 +30,8 @@ def test_a_tenants_state_is_the_first_thing_that_is_missing() -> None:
     assert views.state(tenancy.view(a_tenant(conditions=conditions))) == "ModelsReady: Pulling"
     assert views.state(tenancy.view(a_tenant(suspended=True))) == "suspended"
     assert views.state(tenancy.view(a_tenant())) == "not seen by the operator yet"
+    back = [a_condition("UpToDate", "False", "RolledBack"), a_condition("Ready", "True", "Ready")]
+    assert views.state(tenancy.view(a_tenant(conditions=back))) == "ready, rolled back"
 
 
 def test_the_initial_password_is_shown_only_when_asked_for() -> None:

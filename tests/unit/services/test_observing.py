@@ -107,6 +107,18 @@ async def test_a_tenant_that_is_gone_claims_nothing() -> None:
     assert (await observer.observe("bob")).host_claims == {"home.free.test": "bob"}
 
 
+async def test_a_home_that_the_brake_holds_keeps_its_host() -> None:
+    access = {"host": "home.free.test"}
+    spec = await latched(access=access)
+    held = {names.ANNOTATION_HELD_SINCE: "2026-03-01T00:00:00Z", names.ANNOTATION_ACCEPTED_SPEC: spec}
+    home = a_namespace("alice", **held)
+    home["metadata"]["creationTimestamp"] = "2026-01-01"
+    cluster = FakeCluster(a_plan(), home, a_tenant("bob", access=access, born="2026-03-02"))
+    observer = Observer(cluster, PLATFORM)
+    await observer.observe("alice")
+    assert (await observer.observe("bob")).host_claims == {"home.free.test": "alice"}
+
+
 async def test_secrets_are_asked_for_once_in_a_while() -> None:
     now = [0.0]
     cluster = FakeCluster(a_plan(), a_tenant("alice"), a_namespace("alice"), a_secret("alice", "gateway-key"))
