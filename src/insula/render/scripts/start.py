@@ -36,6 +36,7 @@ from typing import Final
 
 import yaml
 
+STOPS: Final = (signal.SIGTERM, signal.SIGINT)
 RESTART: Final = 100  # the exit status by which Home Assistant asks to be started again
 LOCK: Final = ".ha_run.lock"  # Home Assistant holds it while it runs, and refuses to start when another one does
 MARK: Final = "# Insula writes this file at every start; your own YAML goes to packages/*.yaml. Sum: "
@@ -195,12 +196,15 @@ def deps_environment(config: Path, environment: Mapping[str, str], release: str)
 
 def run(command: list[str], environment: Mapping[str, str]) -> int:
     """Run `command` to its end, passing on SIGTERM and SIGINT and reaping orphans; return its exit status."""
-    child = os.posix_spawnp(command[0], command, environment)
+    # A signal that comes before there is somebody to pass it on to waits until there is.
+    signal.pthread_sigmask(signal.SIG_BLOCK, STOPS)
+    child = os.posix_spawnp(command[0], command, environment, setsigmask=())
 
     def pass_on(number: int, _frame: FrameType | None) -> None:
         os.kill(child, number)
 
     listen(pass_on)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, STOPS)
     try:
         while True:
             pid, status = os.waitpid(-1, 0)
@@ -214,7 +218,7 @@ def run(command: list[str], environment: Mapping[str, str]) -> int:
 
 def listen(handler: Callable[[int, FrameType | None], None]) -> None:
     """Have `handler` hear that we shall stop; the first process of a container hears nothing without one."""
-    for number in (signal.SIGTERM, signal.SIGINT):
+    for number in STOPS:
         signal.signal(number, handler)
 
 
