@@ -58,6 +58,7 @@ def plan_crd() -> Manifest:
             _column("Updated", "integer", ".status.updated", "Those that have the plan as it is."),
             _column("Unavailable", "integer", ".status.unavailable", "Those that do not answer now."),
             _column("Max-Storage-GiB", "integer", f"{ceilings}.storageGiB", "The largest sum of a home's volumes."),
+            _column("GPU", "string", ".spec.gpu.class", "How its homes share GPUs."),
             _column("Max-GPU", "integer", f"{ceilings}.ollama.gpu", "The most shares of a GPU."),
             _column("Age", "date", ".metadata.creationTimestamp", "When the Plan was created."),
         ],

@@ -1,6 +1,7 @@
 """GPUs as plans sell them: the ways in which homes share a device, and what Kubernetes calls the shares."""
 
-from dataclasses import dataclass
+import json
+from dataclasses import asdict, dataclass
 from enum import StrEnum
 from typing import Final
 
@@ -59,20 +60,29 @@ class Gpu:
 
 @dataclass(frozen=True)
 class GpuFailure:
-    """The last failure of a home's GPU: the UID of the pod that was on it, and the devices until Ollama is well again.
+    """The last failure of a home's GPU.
 
-    The pod's UID stays: it is what the present pod was made in place of.
+    Attributes:
+        pod: UID of the pod that stood on the device.
+        since: When that was first seen, an ISO time.
+        devices: Which devices; empty once Ollama is well again.
+        replaced: UID of the last such pod in whose place another one was made. It stays for good: forgetting it would
+            be another template, and so another pod.
     """
 
     pod: str = ""
+    since: str = ""
     devices: str = ""
+    replaced: str = ""
 
     def to_text(self) -> str:
-        """Return what an annotation holds of it; nothing where no GPU ever failed."""
-        return f"{self.pod} {self.devices}".strip()
+        """Return what an annotation holds of it: JSON, or nothing where no GPU ever failed."""
+        return json.dumps({key: value for key, value in asdict(self).items() if value}) if self != GpuFailure() else ""
 
     @classmethod
     def from_text(cls, text: str) -> "GpuFailure":
-        """Read it back."""
-        pod, _, devices = text.partition(" ")
-        return cls(pod, devices)
+        """Read it back; what is spoilt reads as if no GPU ever failed."""
+        try:
+            return cls(**{key: str(value) for key, value in json.loads(text).items()})
+        except (ValueError, TypeError, AttributeError):
+            return cls()

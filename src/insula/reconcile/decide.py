@@ -217,6 +217,9 @@ def _look_again(view: View, now: datetime) -> float | None:
         looks.append(PULL_LOOK_S)
     if Reason.STARTING in (view.facts.home_assistant.reason, view.facts.ollama.reason):
         looks.append(START_LOOK_S)
+    move_in_s = devices.move_in_s(view.memory.gpu_failure, now)
+    if move_in_s is not None:
+        looks.append(move_in_s)
     reports: tuple[JobReport, ...] = (view.facts.pull, view.facts.converse, *view.facts.probes)
     looks.extend(each.retry_in_s for each in reports if each.retry_in_s)
     rest_s = upgrading.rest_s(view.memory.upgrade, view.platform, now)

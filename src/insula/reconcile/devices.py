@@ -6,6 +6,7 @@ by default). A process on a device that failed does not come back by itself, so 
 
 from collections.abc import Mapping
 from dataclasses import replace
+from datetime import datetime
 from typing import Any, Final
 
 from insula.domain import names
@@ -18,26 +19,40 @@ from insula.reconcile.reasons import Reason
 from insula.reconcile.workloads import Workload
 
 UNHEALTHY: Final = "Unhealthy"
+# The kubelet tells the scheduler of its devices every 10 s. A pod that is made before comes back to the device that
+# failed and is refused there, again and again; and a device that is well by then needs no other pod.
+SETTLE_S: Final = 15.0
 # While the pod goes and the new one is placed; any other trouble of the new pod is told as what it is.
 OF_A_MOVE: Final = frozenset({Reason.STOPPING, Reason.MAKING, Reason.UNSCHEDULABLE, Reason.PREPARING, Reason.STARTING})
 
 
 def failed(objects: Mapping[ObjectRef, Manifest]) -> GpuFailure | None:
-    """Return the pod of Ollama that stands on a GPU that failed, None if there is none."""
+    """Return the pod of Ollama that stands on a GPU that failed, and the devices; None if there is none."""
     for pod in reading.pods(objects, names.OLLAMA):
         devices = [] if reading.is_leaving(pod) else _failed_devices(pod)
         if devices:
-            return GpuFailure(reading.uid(pod), cap(", ".join(devices)))
+            return GpuFailure(pod=reading.uid(pod), devices=cap(", ".join(devices)))
     return None
 
 
-def remember(memory: Memory, failure: GpuFailure | None, ollama: Workload, *, wants_gpu: bool) -> Memory:
-    """Return the memory with a new failure, or without the devices once Ollama is well or needs none."""
+def remember(memory: Memory, failure: GpuFailure | None, ollama: Workload, *, wants_gpu: bool, now: datetime) -> Memory:
+    """Return the memory with a failure and what was done about it; once Ollama is well or needs no GPU, without it."""
+    known = memory.gpu_failure
     if failure is not None:
-        return replace(memory, gpu_failure=failure)
-    if memory.gpu_failure.devices and (ollama.is_ready or not wants_gpu):
-        return replace(memory, gpu_failure=replace(memory.gpu_failure, devices=""))
-    return memory
+        if failure.pod != known.pod or not known.devices:
+            known = replace(failure, since=reading.written(now), replaced=known.replaced)
+        if move_in_s(known, now) == 0:
+            known = replace(known, replaced=known.pod)
+    elif known.devices and (ollama.is_ready or not wants_gpu):
+        known = replace(known, devices="")
+    return replace(memory, gpu_failure=known)
+
+
+def move_in_s(failure: GpuFailure, now: datetime) -> float | None:
+    """Return the seconds until Ollama is to get another pod, 0: now; None: it has it, or needs none."""
+    if not failure.devices or failure.replaced == failure.pod:
+        return None
+    return max(0.0, SETTLE_S - reading.seconds_since(failure.since, now))
 
 
 def report(memory: Memory, ollama: Workload) -> Workload:

@@ -45,7 +45,7 @@ def remember(memory: Memory, observed: Observed, verdict: Verdict, facts: Facts,
     memory = _remember_agent(memory, verdict.tenant, facts)
     memory = walls.remember(memory, facts, now)
     wants_gpu = verdict.tenant.ollama.gpu > 0 and not verdict.tenant.suspended
-    memory = devices.remember(memory, facts.gpu_failure, facts.ollama, wants_gpu=wants_gpu)
+    memory = devices.remember(memory, facts.gpu_failure, facts.ollama, wants_gpu=wants_gpu, now=now)
     return replace(
         memory,
         deletion_policy=verdict.tenant.deletion_policy,

@@ -52,7 +52,7 @@ def _house(tenant: Tenant, situation: Situation, platform: Platform) -> Iterator
     yield home_assistant.service(tenant)
     yield from ollama.services(tenant, platform)
     yield home_assistant.deployment(tenant, platform, is_taken_back=situation.memory.upgrade.is_taken_back)
-    yield ollama.deployment(tenant, platform, instead_of=situation.memory.gpu_failure.pod)
+    yield ollama.deployment(tenant, platform, instead_of=situation.memory.gpu_failure.replaced)
     if platform.issuer_name:
         yield route.certificate(tenant, platform)
     if situation.pull and tenant.ollama.models and not tenant.suspended:

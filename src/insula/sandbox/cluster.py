@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from importlib import resources
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Final
 
 from insula.domain.errors import UnavailableError
@@ -48,10 +49,15 @@ class Cluster:
         argv = [str(self.binaries / "kubectl"), f"--kubeconfig={self.layout.kubeconfig}", *words]
         return run(argv, stdin=stdin.encode() if stdin is not None else None, timeout_s=timeout_s)
 
-    def apply(self, addon: str) -> None:
-        """Apply an add-on's manifests; what is there already and equal is left alone."""
+    def apply(self, addon: str, values: Mapping[str, str] = MappingProxyType({})) -> None:
+        """Apply an add-on's manifests; what is there already and equal is left alone.
+
+        Args:
+            addon: The file's name.
+            values: What the file names with a dollar sign, besides what all files may name.
+        """
         argv = ("apply", "--server-side", "--force-conflicts", "--field-manager=insula-sandbox", "-f", "-")
-        self.kubectl(*argv, stdin=self.text(addon), timeout_s=READY_TIMEOUT_S)
+        self.kubectl(*argv, stdin=self.text(addon, values), timeout_s=READY_TIMEOUT_S)
 
     def install(self, release: str, chart: Path, namespace: str, values: str, *extra: str) -> None:
         """Install or upgrade a Helm release with the values of an add-on's file; returns before it is ready."""
@@ -86,11 +92,11 @@ class Cluster:
         """Return an object or a list of them as JSON."""
         return dict(json.loads(self.kubectl("get", *words, "-o", "json")))
 
-    def text(self, addon: str) -> str:
+    def text(self, addon: str, values: Mapping[str, str] = MappingProxyType({})) -> str:
         """Return an add-on's file with this sandbox's own values in it."""
         template = (resources.files("insula.sandbox") / "addons" / addon).read_text()
         tags = {f"{name.replace('-', '_')}_tag": tag for name, tag in self.tags.items()}
-        return string.Template(template).substitute(substitutions(self.layout), **tags)
+        return string.Template(template).substitute(substitutions(self.layout), **tags, **values)
 
 
 def substitutions(layout: Layout) -> Mapping[str, str]:

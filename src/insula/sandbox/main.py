@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final, TypeVar
 import typer
 
 from insula.domain.errors import InsulaError, UnavailableError, UsageError
-from insula.sandbox import node_commands, package_index, preflight, teardown, workers
+from insula.sandbox import gpu_commands, node_commands, package_index, preflight, teardown, workers
 from insula.sandbox.alone import alone
 from insula.sandbox.cluster import Cluster
 from insula.sandbox.layout import NODE_NAMES, Layout
@@ -28,6 +28,7 @@ T = TypeVar("T")
 app = typer.Typer(no_args_is_help=True, help="Run a real Kubernetes on this machine, with Insula on it.")
 
 app.add_typer(node_commands.app, name="node")
+app.add_typer(gpu_commands.app, name="gpu")
 
 TIMES_FILE: Final = "times.json"
 

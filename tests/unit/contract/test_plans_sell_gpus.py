@@ -92,6 +92,11 @@ def test_what_a_home_gets_without_asking_is_below_what_it_may_ask_for() -> None:
         a_gpu_plan({"class": "whole", "count": 2}, ceilings)
 
 
-@pytest.mark.parametrize("failure", [GpuFailure(), GpuFailure("uid", "GPU-1, GPU-2"), GpuFailure("uid")])
+@pytest.mark.parametrize("failure", [GpuFailure(), GpuFailure("uid", "2026-11-25T12:00:00Z", "GPU-1, GPU-2", "old")])
 def test_a_failure_is_read_back_as_it_was_written(failure: GpuFailure) -> None:
     assert GpuFailure.from_text(failure.to_text()) == failure
+
+
+@pytest.mark.parametrize("text", ["{", "[]", "7", '{"other": "field"}'])
+def test_a_spoilt_failure_is_none(text: str) -> None:
+    assert GpuFailure.from_text(text) == GpuFailure()

@@ -2,8 +2,8 @@
 
 from builders import World, a_tenant
 from insula.domain import names
-from insula.domain.gpu import GpuFailure
 from insula.domain.manifests import Manifest
+from insula.reconcile.devices import SETTLE_S
 from insula.reconcile.reasons import Reason
 
 RUNNING: Manifest = {"name": names.OLLAMA, "state": {"running": {"startedAt": "2026-11-25T12:00:00Z"}}}
@@ -25,6 +25,11 @@ def a_home(status: Manifest) -> World:
     world = World(desired=a_tenant(gpu=1, models=())).settle()
     world.add_pod(names.OLLAMA, status=status, name="ollama-old", uid="uid-of-old")
     return world.settle()
+
+
+def moved(world: World) -> World:
+    """Let the time pass after which Ollama gets another pod."""
+    return world.pass_time(SETTLE_S).settle()
 
 
 def template_of(world: World) -> str:
@@ -60,7 +65,16 @@ def test_a_gpu_that_failed_is_told_and_ollama_gets_another_pod() -> None:
     found = world.condition("OllamaReady")
     assert (found["status"], found["reason"]) == ("False", Reason.GPU_FAILED)
     assert "GPU-7::1" in found["message"]
-    assert template_of(world) != HEALTHY_TEMPLATE
+    assert template_of(world) == HEALTHY_TEMPLATE
+    assert world.decide().look_again_s == SETTLE_S
+    assert template_of(moved(world)) != HEALTHY_TEMPLATE
+
+
+def test_a_gpu_that_is_well_again_at_once_keeps_its_pod() -> None:
+    world = a_home(on_a_gpu("Unhealthy"))
+    world.add_pod(names.OLLAMA, status=on_a_gpu("Healthy"), name="ollama-old", uid="uid-of-old")
+    assert template_of(moved(world)) == HEALTHY_TEMPLATE
+    assert world.condition("OllamaReady")["reason"] == "Running"
 
 
 def test_the_failure_is_an_event_once() -> None:
@@ -74,7 +88,7 @@ def test_the_failure_is_an_event_once() -> None:
 
 
 def test_until_another_gpu_is_free_the_failure_is_what_is_told() -> None:
-    world = replace_pod(a_home(on_a_gpu("Unhealthy")), UNPLACED)
+    world = replace_pod(moved(a_home(on_a_gpu("Unhealthy"))), UNPLACED)
     found = world.condition("OllamaReady")
     assert found["reason"] == Reason.GPU_FAILED
     assert NO_ROOM in found["message"]
@@ -82,29 +96,29 @@ def test_until_another_gpu_is_free_the_failure_is_what_is_told() -> None:
 
 
 def test_once_ollama_is_well_the_failure_is_forgotten_and_its_pod_is_left_alone() -> None:
-    world = a_home(on_a_gpu("Unhealthy"))
+    world = moved(a_home(on_a_gpu("Unhealthy")))
     template = template_of(world)
     replace_pod(world, on_a_gpu("Healthy"))
     assert world.condition("OllamaReady")["reason"] == "Running"
-    assert world.memory().gpu_failure == GpuFailure("uid-of-old", "")
+    assert world.memory().gpu_failure.devices == ""
     assert template_of(world) == template
 
 
 def test_another_trouble_of_the_new_pod_is_told_as_what_it_is() -> None:
     crashed = {"state": {"waiting": {"reason": "CrashLoopBackOff"}}, "lastState": {"terminated": {"exitCode": 1}}}
     status = {"phase": "Running", "containerStatuses": [RUNNING | crashed]}
-    world = replace_pod(a_home(on_a_gpu("Unhealthy")), status)
+    world = replace_pod(moved(a_home(on_a_gpu("Unhealthy"))), status)
     assert world.condition("OllamaReady")["reason"] == Reason.CRASHING
 
 
 def test_a_second_failure_gives_another_pod_again() -> None:
-    world = a_home(on_a_gpu("Unhealthy"))
+    world = moved(a_home(on_a_gpu("Unhealthy")))
     template = template_of(world)
-    assert template_of(replace_pod(world, on_a_gpu("Unhealthy"))) != template
+    assert template_of(moved(replace_pod(world, on_a_gpu("Unhealthy")))) != template
 
 
 def test_a_home_that_leaves_the_gpu_forgets_the_failure() -> None:
-    world = replace_pod(a_home(on_a_gpu("Unhealthy")), UNPLACED)
+    world = replace_pod(moved(a_home(on_a_gpu("Unhealthy"))), UNPLACED)
     world.desired = a_tenant(models=())
     world.settle()
     assert world.memory().gpu_failure.devices == ""

@@ -3,7 +3,7 @@
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from insula.reconcile.covers import covers, quantity
@@ -86,6 +86,7 @@ json_values = st.recursive(
 )
 
 
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.dictionaries(st.sampled_from(["a", "limits", "env", "ports", "hard"]), json_values))
 def test_everything_covers_itself(manifest: dict[str, Any]) -> None:
     assert covers(manifest, manifest)
