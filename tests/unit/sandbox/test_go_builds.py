@@ -1,5 +1,6 @@
 """Go programs: which Go builds them, and with which settings."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -57,3 +58,19 @@ def test_each_module_folder_pins_the_sums_of_what_it_needs() -> None:
 
     assert folders
     assert [path.name for path in folders if not (path / "go.mod").is_file() or not (path / "go.sum").is_file()] == []
+
+
+def versions(module: str) -> dict[str, str]:
+    """Return the version of each module that a module folder builds from."""
+    text = re.sub(r"exclude \(.*?\)", "", (MODULES / module / "go.mod").read_text(), flags=re.DOTALL)
+    required = re.findall(r"^\t(\S+) (v\S+)(?: // indirect)?$", text, re.MULTILINE)
+    replaced = re.findall(r"^\t(\S+) => \S+ (v\S+)$", text, re.MULTILINE)
+    return dict(required) | dict(replaced)
+
+
+def test_storage_is_made_of_the_versions_that_kubernetes_compiles_anyway() -> None:
+    storage, kubernetes = versions("storage"), versions("kubernetes")
+    shared = storage.keys() & kubernetes.keys()
+
+    assert len(shared) > 50
+    assert {name: storage[name] for name in shared} == {name: kubernetes[name] for name in shared}

@@ -63,7 +63,7 @@ cert_manager = GoBuild(
     links=("controller", "webhook", "cainjector"),
 ).recipe()
 # After Kubernetes, which compiles most of what it is made of.
-storage = GoBuild("storage", weight_s=15).recipe(kubernetes)
+storage = GoBuild("storage", weight_s=12).recipe(kubernetes)
 registry = GoBuild("registry", weight_s=40).recipe()
 
 traefik = Wheel(
