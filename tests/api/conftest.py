@@ -9,7 +9,7 @@ import pytest
 import pytest_asyncio
 import yaml
 
-from api import programs
+from api import chart, programs
 from api.homes import LEASE, RELEASE, World, a_plan, rbac
 from api.server import ApiServer, install
 from insula.contract import crds
@@ -46,15 +46,22 @@ async def client(server: ApiServer) -> AsyncIterator[Client]:
 
 
 @pytest_asyncio.fixture(scope="session")
+async def admin(server: ApiServer) -> AsyncIterator[Client]:
+    """A cluster's administrator, for fixtures that many tests share."""
+    async with Client(server.access) as client:
+        yield client
+
+
+@pytest_asyncio.fixture(scope="session")
 async def release(server: ApiServer) -> None:
     await install_release(server)
 
 
 async def install_release(server: ApiServer) -> None:
-    """Bring what the chart brings: the release's namespace, the operator's roles, a plan."""
+    """Bring what the chart brings: the release's namespace, the roles, the admission policies, a plan."""
     namespace = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": RELEASE}}
     async with Client(server.access) as client:
-        for manifest in (namespace, *rbac(), a_plan()):
+        for manifest in (namespace, *rbac(), *chart.admission(), a_plan()):
             await client.apply(manifest)
 
 

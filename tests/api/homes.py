@@ -2,13 +2,10 @@
 
 import asyncio
 import contextlib
-import re
 from collections.abc import AsyncIterator
-from pathlib import Path
 from typing import Any
 
-import yaml
-
+from api import chart
 from api.server import ApiServer, eventually
 from insula.domain import names
 from insula.domain.manifests import Manifest, ObjectRef, reference
@@ -31,13 +28,11 @@ PLATFORM = Platform(
     trusted_proxies=("10.244.0.0/16",),
     brake=Brake(homes=10_000),  # what other tests left behind is no mass deletion
 )
-_RBAC = Path(__file__).parents[2] / "charts" / "insula" / "templates" / "rbac-operator.yaml"
 
 
 def rbac() -> list[Manifest]:
-    """Return the operator's roles as the chart ships them."""
-    text = _RBAC.read_text().replace("{{ .Release.Namespace }}", RELEASE)
-    return [document for document in yaml.safe_load_all(re.sub(r"\{\{-.*?\}\}", "{}", text)) if document]
+    """Return the roles as the chart ships them."""
+    return chart.roles()
 
 
 def a_plan(name: str = "standard", **changes: Any) -> Manifest:

@@ -115,3 +115,31 @@ readinessProbe:
     {{- end }}
   {{- end }}
 {{- end }}
+
+{{/* Says yes where the admission policies belong into the release. */}}
+{{- define "insula.admission" -}}
+{{- $policies := .Values.admission.policies -}}
+{{- $known := .Capabilities.APIVersions.Has "admissionregistration.k8s.io/v1/ValidatingAdmissionPolicy" -}}
+{{- if or (eq $policies "always") (and (eq $policies "auto") $known) }}yes{{ end }}
+{{- end }}
+
+{{- define "insula.operatorUser" -}}
+system:serviceaccount:{{ .Release.Namespace }}:insula-operator
+{{- end }}
+
+{{/* CEL: whether a request comes from somebody whom the policies hold. It asks for rights last, for that costs most. */}}
+{{- define "insula.isHeld" -}}
+{{- $users := list (include "insula.operatorUser" .) "system:apiserver" "system:kube-controller-manager" -}}
+{{- range .Values.admission.controllers -}}
+{{- $users = append $users (printf "system:serviceaccount:%s:%s" .namespace .name) -}}
+{{- end -}}
+!(
+  request.userInfo.username in {{ $users | toJson }}
+  || request.userInfo.username.startsWith("system:serviceaccount:kube-system:")
+  || request.userInfo.username.startsWith("system:node:")
+{{- with .Values.admission.breakGlassGroups }}
+  || request.userInfo.groups.exists(group, group in {{ . | toJson }})
+{{- end }}
+  || authorizer.group("admissionregistration.k8s.io").resource("validatingadmissionpolicies").check("delete").allowed()
+)
+{{- end }}

@@ -333,6 +333,31 @@ class Process(Model):
     """CPU and memory of each pod."""
 
 
+class ServiceAccount(Model):
+    """A ServiceAccount of the cluster."""
+
+    namespace: ObjectName
+    """Its namespace."""
+
+    name: ObjectName
+    """Its name."""
+
+
+class Admission(Model):
+    """The admission policies: the operator writes in homes alone, and nobody else moves a home's walls."""
+
+    policies: Literal["auto", "always", "never"] = "auto"
+    """auto makes them where the cluster knows ValidatingAdmissionPolicy (Kubernetes 1.30)."""
+
+    controllers: Annotated[tuple[ServiceAccount, ...], Field(max_length=32)] = (
+        ServiceAccount(namespace="cert-manager", name="cert-manager"),
+    )
+    """Who else works in homes and is not held. Kubernetes' own controllers need not be named."""
+
+    break_glass_groups: Annotated[tuple[Annotated[str, Field(max_length=253)], ...], Field(max_length=16)] = ()
+    """Groups of people who are not held. Whoever may delete the policies is not held either, and need not be named."""
+
+
 class DefaultPlan(Model):
     """A Plan that comes with the chart, so that a first Tenant needs nothing else."""
 
@@ -357,6 +382,9 @@ class Values(PlatformSettings):
 
     gateway: Process
     """The gateway: all replicas work."""
+
+    admission: Admission = Admission()
+    """The admission policies."""
 
     default_plan: DefaultPlan
     """The plan that comes with the chart."""
