@@ -96,11 +96,7 @@ readinessProbe:
 {{/* Egress to the cluster's DNS and to the API server: what both components need. */}}
 {{- define "insula.basicEgress" -}}
 - to:
-    - namespaceSelector:
-        matchLabels: {kubernetes.io/metadata.name: {{ .Values.network.dns.namespace }}}
-      podSelector: {{- if .Values.network.dns.labels }}
-        matchLabels: {{- toYaml .Values.network.dns.labels | nindent 10 }}
-      {{- else }} {}{{ end }}
+    {{- include "insula.peer" .Values.network.dns | nindent 4 }}
   ports:
     - {protocol: UDP, port: {{ .Values.network.dns.port }}}
     - {protocol: TCP, port: {{ .Values.network.dns.port }}}
@@ -114,6 +110,25 @@ readinessProbe:
     - ipBlock: {cidr: {{ . | quote }}}
     {{- end }}
   {{- end }}
+{{- end }}
+
+{{/* Pods in another namespace, from {namespace, labels}: an item of a policy's `from` or `to`. */}}
+{{- define "insula.peer" -}}
+- namespaceSelector:
+    matchLabels: {kubernetes.io/metadata.name: {{ .namespace }}}
+  podSelector: {{- if .labels }}
+    matchLabels: {{- toYaml .labels | nindent 6 }}
+  {{- else }} {}{{ end }}
+{{- end }}
+
+{{/* Ingress for whoever reads the metrics. */}}
+{{- define "insula.scraping" -}}
+{{- with .Values.metrics.scraper -}}
+- from:
+    {{- include "insula.peer" . | nindent 4 }}
+  ports:
+    - {protocol: TCP, port: 8080}
+{{- end }}
 {{- end }}
 
 {{/* Says yes where the admission policies belong into the release. */}}

@@ -13,7 +13,7 @@ from insula.contract.fields import LABEL_PATTERN
 from insula.contract.plans import PlanSpec
 from insula.contract.quantities import parse_cpu, parse_memory
 from insula.contract.tenants import TENANT_NAME_MAX, Amounts, TenantSpec
-from insula.domain import names, tenants
+from insula.domain import names, ranges, tenants
 from insula.domain.errors import InvalidSpecError, cap
 from insula.domain.manifests import Manifest
 from insula.domain.platform import Platform
@@ -70,6 +70,7 @@ def resolve_tenant(manifest: Manifest, plan: tenants.Plan | None, platform: Plat
             remedy="Name a plan that `kubectl get plans` shows, or create this one.",
             reason=Reason.PLAN_MISSING,
         )
+    _check_ranges(plan, platform)
     tenant = tenants.Tenant(
         name=name,
         owner=spec.owner,
@@ -189,6 +190,18 @@ def _check_storage(tenant: tenants.Tenant, plan: tenants.Plan) -> None:
     total = tenant.home_assistant.storage_gib + tenant.ollama.storage_gib
     if total > plan.max_storage_gib:
         raise _ceiling_exceeded("the sum of both storageGiB", f"{total} GiB", f"{plan.max_storage_gib} GiB", plan.name)
+
+
+def _check_ranges(plan: tenants.Plan, platform: Platform) -> None:
+    """Refuse to open what no plan opens. Of a range that only holds such a part, the part stays shut."""
+    for cidr in plan.allowed_cidrs:
+        if not ranges.without((cidr,), (*platform.cluster_cidrs, *ranges.SEALED)):
+            raise InvalidSpecError(
+                f"Plan {plan.name}: allowedCIDRs {cidr} lies in what no plan can open: the cluster's own ranges "
+                "(network.clusterCIDRs), link-local and metadata addresses",
+                remedy="Take it out of the plan.",
+                reason=Reason.INVALID_PLAN,
+            )
 
 
 def _ceiling_exceeded(field: str, asked: str, most: str, plan: str) -> InvalidSpecError:

@@ -1,70 +1,25 @@
 """The chart's values, and the part of them that the operator reads as its platform file."""
 
-from typing import Annotated, Final, Literal
+from typing import Annotated, Literal
 
 import yaml
 from pydantic import Field, ValidationError
 
+from insula.contract import networks
 from insula.contract.base import Model, Shape
-from insula.contract.fields import Cidr, Host, Image, ObjectName, Port
+from insula.contract.fields import Host, Image, ObjectName
 from insula.contract.gpus import GpuSettings
+from insula.contract.networks import Ingress, LabelMap, Network, Opening, PodPeer
 from insula.contract.plans import PlanSpec, RequestsAndLimits
 from insula.contract.resolve import explain
 from insula.domain import platform
 from insula.domain.errors import InvalidSpecError
-from insula.domain.platform import IngressFlavour
 
-LabelMap = Annotated[
-    dict[Annotated[str, Field(max_length=317)], Annotated[str, Field(max_length=63)]], Field(max_length=16)
-]
-Cidrs = Annotated[tuple[Cidr, ...], Field(max_length=64)]
 Url = Annotated[
     str,
     Field(max_length=512),
     Shape(r"https?://[^ ]+", "an address begins with https:// or http://"),
 ]
-_PRIVATE: Final = ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16")
-
-
-class PodPeer(Model):
-    """Pods that a network policy opens for."""
-
-    namespace: Annotated[str, Field(min_length=1, max_length=63)]
-    """The namespace's name."""
-
-    labels: LabelMap = Field(default={})
-    """Labels of the pods. Empty: all pods there."""
-
-    def to_domain(self) -> platform.PodPeer:
-        """Return the peer as the rest of Insula sees it."""
-        return platform.PodPeer(self.namespace, _pairs(self.labels))
-
-
-class Opening(Model):
-    """An address outside the cluster that homes may reach."""
-
-    cidr: Cidr
-    """The range of addresses."""
-
-    port: Port
-    """The TCP port."""
-
-    def to_domain(self) -> platform.Opening:
-        """Return the opening as the rest of Insula sees it."""
-        return platform.Opening(self.cidr, self.port)
-
-
-class Ingress(Model):
-    """How homes are reached from outside."""
-
-    class_name: ObjectName = "nginx"
-    """The IngressClass of the homes' Ingresses."""
-
-    flavour: IngressFlavour = IngressFlavour.NGINX
-    """Whose annotations the Ingresses carry: nginx (Traefik reads them, too), traefik, or none."""
-
-    controller: PodPeer = PodPeer(namespace="ingress-nginx")
-    """The controller's pods: they alone may reach Home Assistant."""
 
 
 class Issuer(Model):
@@ -75,52 +30,6 @@ class Issuer(Model):
 
     name: Annotated[str, Field(max_length=253)] = ""
     """The issuer's name. Empty: no Certificate is made, and the ingress controller's own one serves."""
-
-
-class Dns(PodPeer):
-    """The cluster's DNS."""
-
-    namespace: Annotated[str, Field(min_length=1, max_length=63)] = "kube-system"
-    """The namespace of the DNS pods."""
-
-    labels: LabelMap = Field(default={"k8s-app": "kube-dns"})
-    """The labels of the DNS pods."""
-
-    port: Port = 53
-    """The port of the DNS pods behind their Service."""
-
-
-class ApiServer(Model):
-    """The Kubernetes API as the operator's and the gateway's pods reach it."""
-
-    cidrs: Cidrs = ()
-    """Ranges that hold the API server's own addresses (not its Service's). Empty: any address on these ports."""
-
-    ports: Annotated[tuple[Port, ...], Field(min_length=1, max_length=8)] = (443, 6443)
-    """Its ports; policies see the port behind the Service."""
-
-
-class Network(Model):
-    """The ranges that homes may and may not reach, written once: they never grow with the nodes."""
-
-    dns: Dns = Dns()
-    """The cluster's DNS."""
-
-    forbidden_cidrs: Annotated[Cidrs, Field(alias="forbiddenCIDRs")] = (
-        *_PRIVATE,
-        "100.64.0.0/10",
-        "127.0.0.0/8",
-        "169.254.0.0/16",
-        "fc00::/7",
-        "fe80::/10",
-    )
-    """What no home reaches on the internet's side: private, link-local, node and API ranges. A plan opens a LAN."""
-
-    trusted_proxies: Cidrs = _PRIVATE
-    """Ranges whose X-Forwarded-For Home Assistant believes: the pod network. Policies let only the ingress in."""
-
-    api_server: ApiServer = ApiServer()
-    """The Kubernetes API, for the policies around the operator and the gateway."""
 
 
 class ModelRegistry(Model):
@@ -272,6 +181,7 @@ class PlatformFile(PlatformSettings):
             ingress_class=self.ingress.class_name,
             ingress_flavour=self.ingress.flavour,
             ingress_controller=self.ingress.controller.to_domain(),
+            ingress_cidrs=self.ingress.controller.cidrs,
             issuer_kind=self.issuer.kind,
             issuer_name=self.issuer.name,
             storage_class=self.storage_class,
@@ -279,13 +189,14 @@ class PlatformFile(PlatformSettings):
             dns=self.network.dns.to_domain(),
             dns_port=self.network.dns.port,
             forbidden_cidrs=self.network.forbidden_cidrs,
+            cluster_cidrs=(*self.network.cluster_cidrs, *self.network.api_server.cidrs),
             trusted_proxies=self.network.trusted_proxies,
             model_registry_url=registry.url,
             model_registry_opening=registry.opening.to_domain() if registry.opening else None,
             model_registry_pods=registry.pods.to_domain() if registry.pods else None,
             package_index_url=index.url,
             package_index_opening=index.opening.to_domain() if index.opening else None,
-            node_selector=_pairs(self.node_selector),
+            node_selector=networks.pairs(self.node_selector),
             upgrade_deadline_s=float(self.upgrades.deadline_seconds),
             brake=platform.Brake(self.deletion_brake.homes, float(self.deletion_brake.window_seconds)),
             probe_every_hours=self.isolation.probe_every_hours,
@@ -331,6 +242,13 @@ class Process(Model):
 
     resources: RequestsAndLimits
     """CPU and memory of each pod."""
+
+
+class Metrics(Model):
+    """Who may read the metrics of the operator and the gateway, on port 8080."""
+
+    scraper: PodPeer | None = None
+    """The pods that read them, for example Prometheus. Absent: nobody."""
 
 
 class ServiceAccount(Model):
@@ -383,6 +301,9 @@ class Values(PlatformSettings):
     gateway: Process
     """The gateway: all replicas work."""
 
+    metrics: Metrics = Metrics()
+    """Who may read the metrics."""
+
     admission: Admission = Admission()
     """The admission policies."""
 
@@ -404,7 +325,3 @@ def platform_from_yaml(text: str) -> platform.Platform:
         raise InvalidSpecError(
             f"the platform file is wrong: {explain(error)}", remedy="Correct the chart's values and upgrade."
         ) from error
-
-
-def _pairs(labels: dict[str, str]) -> tuple[tuple[str, str], ...]:
-    return tuple(sorted(labels.items()))

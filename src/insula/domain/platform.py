@@ -57,6 +57,7 @@ class Platform:
     ingress_class: str = "nginx"
     ingress_flavour: IngressFlavour = IngressFlavour.NGINX
     ingress_controller: PodPeer = PodPeer("ingress-nginx")
+    ingress_cidrs: tuple[str, ...] = ()  # where a controller in the nodes' own network comes from: the nodes
     issuer_kind: str = "ClusterIssuer"
     issuer_name: str = ""
     storage_class: str = ""
@@ -64,7 +65,8 @@ class Platform:
     gateway_labels: tuple[tuple[str, str], ...] = (("app.kubernetes.io/component", "gateway"),)
     dns: PodPeer = PodPeer("kube-system", (("k8s-app", "kube-dns"),))
     dns_port: int = 53
-    forbidden_cidrs: tuple[str, ...] = ()  # never reachable from a home: private, link-local, node and API ranges
+    forbidden_cidrs: tuple[str, ...] = ()  # no internet: private ranges and the like, of which a plan may open some
+    cluster_cidrs: tuple[str, ...] = ()  # pods, Services, nodes, API server: no plan opens them
     trusted_proxies: tuple[str, ...] = ()  # ranges whose X-Forwarded-For Home Assistant believes: the pod network
     model_registry_url: str = "https://registry.ollama.ai"
     model_registry_opening: Opening | None = None  # outside address; None: the internet less forbidden_cidrs

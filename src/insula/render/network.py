@@ -4,11 +4,10 @@ Policies see addresses and ports after Services are translated: a gateway's pod 
 """
 
 from collections.abc import Sequence
-from ipaddress import IPv4Network, ip_network
 from typing import Any, Final
 from urllib.parse import urlsplit
 
-from insula.domain import names
+from insula.domain import names, ranges
 from insula.domain.manifests import Manifest
 from insula.domain.platform import Opening, Platform, PodPeer
 from insula.domain.tenants import Tenant
@@ -20,7 +19,6 @@ SOLVER_PORT: Final = 8089
 HTTPS_PORT: Final = 443
 HTTP_PORT: Final = 80
 NAMESPACE_NAME_LABEL: Final = "kubernetes.io/metadata.name"  # set by Kubernetes itself on every namespace
-EVERYWHERE: Final = ("0.0.0.0/0", "::/0")
 
 
 def policies(tenant: Tenant, platform: Platform) -> tuple[Manifest, ...]:
@@ -45,6 +43,7 @@ def _dns(tenant: Tenant, platform: Platform) -> Manifest:
 
 
 def _home_assistant(tenant: Tenant, platform: Platform) -> Manifest:
+    """Let the ingress controller in; let Home Assistant out to the gateway, the internet, and what the plan opens."""
     openings = [] if platform.package_index_opening is None else [_opening(platform.package_index_opening)]
     return _policy(
         tenant,
@@ -52,15 +51,15 @@ def _home_assistant(tenant: Tenant, platform: Platform) -> Manifest:
         _network(names.HOME_ASSISTANT),
         ingress=[
             {
-                "from": [_pods_elsewhere(platform.ingress_controller), _pods_here(names.CONVERSE)],
+                "from": [*_ingress_controller(platform), _pods_here(names.CONVERSE)],
                 "ports": _tcp(names.HOME_ASSISTANT_PORT),
             }
         ],
         egress=[
             {"to": [_pods_elsewhere(_gateway(platform))], "ports": _tcp(names.OLLAMA_PORT)},
             # All ports: integrations speak MQTT, RTSP and much else.
-            {"to": _internet(platform)},
-            *([{"to": [_block(cidr) for cidr in tenant.allowed_cidrs]}] if tenant.allowed_cidrs else []),
+            *_rules(_internet(platform)),
+            *_rules(_lan(tenant, platform)),
             *openings,
         ],
     )
@@ -81,7 +80,7 @@ def _pull(tenant: Tenant, platform: Platform) -> Manifest:
         rules.append(_opening(platform.model_registry_opening))
     if not rules:
         ports = sorted({HTTPS_PORT, _port(platform.model_registry_url)})
-        rules.append({"to": _internet(platform), "ports": _tcp(*ports)})
+        rules += _rules(_internet(platform), ports=_tcp(*ports))
     return _policy(tenant, names.PULL, _network(names.PULL_COMPONENT), egress=rules)
 
 
@@ -96,7 +95,7 @@ def _converse(tenant: Tenant, platform: Platform) -> Manifest:
 
 def _solver(tenant: Tenant, platform: Platform) -> Manifest:
     """Let the certificate's issuer see the solver before the home has a route of its own."""
-    rule = {"from": [_pods_elsewhere(platform.ingress_controller)], "ports": _tcp(SOLVER_PORT)}
+    rule = {"from": _ingress_controller(platform), "ports": _tcp(SOLVER_PORT)}
     return _policy(tenant, "acme-solver", {"matchLabels": SOLVER_LABELS}, ingress=[rule])
 
 
@@ -141,15 +140,25 @@ def _gateway(platform: Platform) -> PodPeer:
     return PodPeer(platform.release_namespace, platform.gateway_labels)
 
 
+def _ingress_controller(platform: Platform) -> list[Manifest]:
+    return [_pods_elsewhere(platform.ingress_controller), *map(_block, platform.ingress_cidrs)]
+
+
 def _internet(platform: Platform) -> list[Manifest]:
-    """Return all addresses less the forbidden ones, for both families."""
-    return [_block(everything, _within(everything, platform.forbidden_cidrs)) for everything in EVERYWHERE]
+    """Return the internet: all that is routed, less what the provider forbids and what no home reaches."""
+    shut = (*platform.forbidden_cidrs, *platform.cluster_cidrs, *ranges.SEALED)
+    return [_block(each.cidr, each.exceptions) for each in ranges.without(ranges.INTERNET, shut)]
 
 
-def _within(everything: str, cidrs: Sequence[str]) -> list[str]:
-    """Return the ranges of the same family: Kubernetes refuses an exception outside its block."""
-    is_v4 = isinstance(ip_network(everything), IPv4Network)
-    return [cidr for cidr in cidrs if isinstance(ip_network(cidr, strict=False), IPv4Network) is is_v4]
+def _lan(tenant: Tenant, platform: Platform) -> list[Manifest]:
+    """Return what the plan opens, less what no plan can: a LAN stays open around the nodes that stand in it."""
+    shut = (*platform.cluster_cidrs, *ranges.SEALED)
+    return [_block(each.cidr, each.exceptions) for each in ranges.without(tenant.allowed_cidrs, shut)]
+
+
+def _rules(to: list[Manifest], **fields: Any) -> list[Manifest]:
+    """Return the rule that leads there, none if it leads nowhere: an empty `to` would mean everywhere."""
+    return [{"to": to, **fields}] if to else []
 
 
 def _block(cidr: str, exceptions: Sequence[str] = ()) -> Manifest:

@@ -79,16 +79,29 @@ def _compute(needs: Iterable[Resources]) -> dict[str, str]:
 
 
 def _objects(tenant: Tenant) -> dict[str, str]:
+    volumes, storage = "2", f"{tenant.home_assistant.storage_gib + tenant.ollama.storage_gib}Gi"
+    of_class = f"{tenant.storage_class}.storageclass.storage.k8s.io"
     return {
         "services": str(SERVICES),
         # A port on a node, or an address of the provider's, would be a way around the ingress and the gateway.
         "services.nodeports": "0",
         "services.loadbalancers": "0",
-        "persistentvolumeclaims": "2",
-        "requests.storage": f"{tenant.home_assistant.storage_gib + tenant.ollama.storage_gib}Gi",
+        "persistentvolumeclaims": volumes,
+        "requests.storage": storage,
+        # A quota cannot say "no other class"; the totals leave none of them room beside the home's two volumes.
+        **(
+            {f"{of_class}/persistentvolumeclaims": volumes, f"{of_class}/requests.storage": storage}
+            if tenant.storage_class
+            else {}
+        ),
         "count/deployments.apps": "2",
         "count/jobs.batch": "10",
         "count/ingresses.networking.k8s.io": "3",
+        # Insula makes none of these, and each could make pods.
+        "count/statefulsets.apps": "0",
+        "count/daemonsets.apps": "0",
+        "count/cronjobs.batch": "0",
+        "replicationcontrollers": "0",
         # Ours, Kubernetes' own root certificate, and what a certificate's renewal makes for a while.
         "configmaps": "10",
         "secrets": "10",

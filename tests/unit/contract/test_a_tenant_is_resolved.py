@@ -57,6 +57,20 @@ def test_requests_keep_the_proportion_that_the_plan_gives_them() -> None:
     assert tenant.home_assistant.resources == Resources(200, 4000, 1024, 4096)
 
 
+@pytest.mark.parametrize("cidr", ["169.254.169.254/32", "10.244.0.0/16", "10.244.7.0/24", "fe80::/64", "::ffff:0:0/96"])
+def test_no_plan_opens_the_cluster_or_the_clouds_metadata(cidr: str) -> None:
+    error = refusal(a_tenant(), a_plan(allowedCIDRs=["192.168.1.0/24", cidr]), cluster_cidrs=("10.244.0.0/16",))
+
+    assert error.reason == Reason.INVALID_PLAN
+    assert f"allowedCIDRs {cidr}" in error.message
+
+
+def test_a_plan_may_open_what_only_holds_a_part_of_the_cluster() -> None:
+    plan = a_plan(allowedCIDRs=["10.0.0.0/8"])
+
+    assert resolve_tenant(a_tenant(), plan, a_platform(cluster_cidrs=("10.244.0.0/16",))).allowed_cidrs
+
+
 def test_without_its_plan_a_tenant_waits() -> None:
     error = refusal(a_tenant(), None)
 

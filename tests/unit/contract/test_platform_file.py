@@ -12,6 +12,9 @@ LEAST = {
 }
 
 
+A_CONTROLLER = {"namespace": "t", "labels": {"a": "b"}, "cidrs": ["192.0.2.0/28"]}
+
+
 def text(**changes: object) -> str:
     return yaml.safe_dump(LEAST | changes)
 
@@ -22,7 +25,7 @@ def test_a_short_file_gets_careful_defaults() -> None:
     assert platform.images.home_assistant == "ha:1"
     assert platform.ingress_flavour is IngressFlavour.NGINX
     assert platform.dns == PodPeer("kube-system", (("k8s-app", "kube-dns"),))
-    assert {"10.0.0.0/8", "169.254.0.0/16", "fc00::/7"} <= set(platform.forbidden_cidrs)
+    assert {"10.0.0.0/8", "100.64.0.0/10", "fc00::/7"} <= set(platform.forbidden_cidrs)
     assert (platform.model_registry_opening, platform.model_registry_pods) == (None, None)
 
 
@@ -30,10 +33,15 @@ def test_every_block_reaches_its_place() -> None:
     platform = platform_from_yaml(
         text(
             hostTemplate="{tenant}.{domain}",
-            ingress={"className": "t", "flavour": "traefik", "controller": {"namespace": "t", "labels": {"a": "b"}}},
+            ingress={"className": "t", "flavour": "traefik", "controller": A_CONTROLLER},
             issuer={"kind": "Issuer", "name": "ca"},
             storageClass="fast",
-            network={"dns": {"namespace": "d", "labels": {}, "port": 1053}, "trustedProxies": ["10.244.0.0/16"]},
+            network={
+                "dns": {"namespace": "d", "labels": {}, "port": 1053},
+                "trustedProxies": ["10.244.0.0/16"],
+                "clusterCIDRs": ["10.244.0.0/16"],
+                "apiServer": {"cidrs": ["203.0.113.1/32"]},
+            },
             modelRegistry={
                 "url": "http://r:5000",
                 "pods": {"namespace": "r"},
@@ -47,7 +55,9 @@ def test_every_block_reaches_its_place() -> None:
     assert platform.ingress_controller == PodPeer("t", (("a", "b"),))
     assert (platform.issuer_kind, platform.issuer_name, platform.storage_class) == ("Issuer", "ca", "fast")
     assert (platform.dns, platform.dns_port) == (PodPeer("d"), 1053)
+    assert platform.ingress_cidrs == ("192.0.2.0/28",)
     assert platform.trusted_proxies == ("10.244.0.0/16",)
+    assert platform.cluster_cidrs == ("10.244.0.0/16", "203.0.113.1/32")
     assert platform.model_registry_pods == PodPeer("r")
     assert platform.model_registry_opening == Opening("10.0.0.1/32", 1)
     assert platform.package_index_opening == Opening("10.0.0.2/32", 2)

@@ -1,11 +1,13 @@
 """Namespace, quotas, policies and accounts: what a home may not do."""
 
 from collections.abc import Iterator
+from ipaddress import ip_address, ip_network
 from typing import Any
 
 import pytest
 
 from builders import MODELS_UID, a_platform, a_platform_without_internet, a_situation, a_tenant, some_resources
+from insula.contract.networks import Network
 from insula.domain import names
 from insula.domain.gpu import Gpu, GpuClass
 from insula.domain.manifests import Manifest
@@ -16,6 +18,9 @@ from insula.render.stack import stack
 from pod_security import violations
 
 PODS = (names.HOME_ASSISTANT, names.OLLAMA)
+
+
+FORBIDDEN = Network().forbidden_cidrs  # as the chart's values have it
 
 
 def everything(**tenant: Any) -> list[Manifest]:
@@ -148,6 +153,24 @@ def test_no_service_may_open_a_node() -> None:
     assert hard["services.nodeports"] == hard["services.loadbalancers"] == "0"
 
 
+def test_volumes_fit_into_the_quota_of_their_class_exactly() -> None:
+    hard = quota.quotas(a_tenant(storage_class="fast"))[2]["spec"]["hard"]
+    of_class = "fast.storageclass.storage.k8s.io"
+    assert hard["requests.storage"] == hard[f"{of_class}/requests.storage"] == "30Gi"
+    assert hard["persistentvolumeclaims"] == hard[f"{of_class}/persistentvolumeclaims"] == "2"
+
+
+def test_volumes_of_the_default_class_are_counted_in_all() -> None:
+    hard = quota.quotas(a_tenant())[2]["spec"]["hard"]
+    assert not any("storageclass" in name for name in hard)
+
+
+def test_nothing_that_insula_does_not_make_may_make_pods() -> None:
+    hard = quota.quotas(a_tenant())[2]["spec"]["hard"]
+    kinds = ("count/statefulsets.apps", "count/daemonsets.apps", "count/cronjobs.batch", "replicationcontrollers")
+    assert {hard[kind] for kind in kinds} == {"0"}
+
+
 def test_the_quota_allows_the_shares_of_a_gpu_that_were_asked_for() -> None:
     assert quota.quotas(a_tenant(gpu=2), a_platform())[2]["spec"]["hard"]["requests.nvidia.com/gpu"] == "2"
 
@@ -168,15 +191,75 @@ def test_ollama_is_reached_by_the_gateway_alone_and_reaches_nobody() -> None:
     assert "ollama" not in speakers
 
 
-def test_home_assistant_reaches_the_internet_but_no_forbidden_range() -> None:
-    v4, v6 = policy("home-assistant")["egress"][1]["to"]
-    assert v4["ipBlock"] == {"cidr": "0.0.0.0/0", "except": ["10.0.0.0/8", "192.168.0.0/16", "169.254.0.0/16"]}
-    assert v6["ipBlock"] == {"cidr": "::/0", "except": ["fc00::/7"]}
+def reached_by_home_assistant(tenant: Any = None, **platform: Any) -> dict[str, set[str]]:
+    """Return the ranges that Home Assistant reaches by address, and what is taken out of each."""
+    rules = policy("home-assistant", tenant, a_platform(**platform))["egress"]
+    blocks = [to["ipBlock"] for rule in rules for to in rule["to"] if "ipBlock" in to]
+    return {block["cidr"]: set(block.get("except", ())) for block in blocks}
+
+
+def is_shut(address: str, reached: dict[str, set[str]]) -> bool:
+    """Say whether no range leads to an address."""
+    there = ip_address(address)
+    return not any(
+        there in ip_network(cidr) and not any(there in ip_network(other) for other in exceptions)
+        for cidr, exceptions in reached.items()
+    )
+
+
+def test_home_assistant_reaches_the_internet_of_both_families() -> None:
+    reached = reached_by_home_assistant(forbidden_cidrs=FORBIDDEN)
+    assert [each for each in ("1.1.1.1", "2606:4700::1111", "64:ff9b::101:101") if is_shut(each, reached)] == []
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        *("10.1.2.3", "172.16.0.1", "192.168.1.1", "100.64.0.1", "198.18.0.1", "224.0.0.251", "240.0.0.1"),
+        *("0.0.0.0", "127.0.0.1", "169.254.169.254", "100.100.100.200", "168.63.129.16", "192.0.0.192"),
+        *("::1", "fe80::1", "fd00::1", "fd00:ec2::254", "fd20:ce::254", "ff02::fb"),
+        # IPv4 by another name: mapped, translated (NAT64), 6to4, Teredo.
+        *("::ffff:10.0.0.1", "64:ff9b::a00:1", "64:ff9b::a9fe:a9fe", "2002:a00:1::1", "2001:0:a00:1::1"),
+    ],
+)
+def test_home_assistant_does_not_reach_what_is_no_internet(address: str) -> None:
+    assert is_shut(address, reached_by_home_assistant(forbidden_cidrs=FORBIDDEN))
+
+
+def test_what_tells_of_the_machine_is_shut_whatever_the_values_say() -> None:
+    reached = reached_by_home_assistant(forbidden_cidrs=())
+    assert is_shut("169.254.169.254", reached)
+    assert is_shut("127.0.0.1", reached)
+
+
+def test_the_clusters_own_ranges_are_shut_though_they_are_public() -> None:
+    reached = reached_by_home_assistant(cluster_cidrs=("203.0.113.0/24", "2001:db8::/64"))
+    assert is_shut("203.0.113.7", reached)
+    assert is_shut("2001:db8::7", reached)
+    assert is_shut("64:ff9b::cb00:7107", reached)
 
 
 def test_a_plan_may_open_a_home_its_lan() -> None:
     rules = policy("home-assistant", a_tenant(allowed_cidrs=("192.168.7.0/24",)))["egress"]
     assert {"to": [{"ipBlock": {"cidr": "192.168.7.0/24"}}]} in rules
+
+
+def test_the_nodes_in_an_opened_lan_stay_shut() -> None:
+    tenant = a_tenant(allowed_cidrs=("192.168.7.0/24",))
+    reached = reached_by_home_assistant(tenant, cluster_cidrs=("192.168.7.10/32",))
+    assert reached["192.168.7.0/24"] == {"192.168.7.10/32"}
+
+
+def test_a_home_without_any_internet_has_no_rule_that_leads_everywhere() -> None:
+    rules = policy("home-assistant", platform=a_platform(forbidden_cidrs=("0.0.0.0/0", "::/0")))["egress"]
+    assert [rule["to"] for rule in rules if "podSelector" not in rule["to"][0]] == []
+
+
+def test_a_controller_in_the_network_of_the_nodes_comes_from_there() -> None:
+    platform = a_platform(ingress_cidrs=("192.0.2.0/28",))
+    for name in ("home-assistant", "acme-solver"):
+        (rule,) = policy(name, platform=platform)["ingress"]
+        assert {"ipBlock": {"cidr": "192.0.2.0/28"}} in rule["from"]
 
 
 def test_a_package_index_of_the_provider_is_opened_at_its_port() -> None:
