@@ -20,8 +20,11 @@ def violations(spec: Manifest) -> Iterator[str]:
         if not kinds <= ALLOWED_VOLUMES:
             yield f"volume {volume['name']} is a {kinds}"
     pod = spec.get("securityContext", {})
-    for container in [*spec.get("initContainers", []), *spec["containers"]]:
+    if pod.get("sysctls"):
+        yield "sysctls are set"
+    for container in [*spec.get("initContainers", []), *spec["containers"], *spec.get("ephemeralContainers", [])]:
         yield from _container(container, pod)
+        yield from _less_common(container, pod)
 
 
 def _container(container: Manifest, pod: Manifest) -> Iterator[str]:
@@ -43,3 +46,16 @@ def _container(container: Manifest, pod: Manifest) -> Iterator[str]:
         yield f"{name} adds capabilities"
     if any("hostPort" in port for port in container.get("ports", [])):
         yield f"{name} takes a port of the node"
+
+
+def _less_common(container: Manifest, pod: Manifest) -> Iterator[str]:
+    name, own = container["name"], container.get("securityContext", {})
+    if own.get("procMount", "Default") != "Default":
+        yield f"{name} sees more of /proc"
+    for profile in ("seLinuxOptions", "appArmorProfile", "windowsOptions"):
+        if profile in own or profile in pod:
+            yield f"{name} sets {profile}, of which Insula needs none"
+    handlers = [container.get(probe, {}) for probe in ("livenessProbe", "readinessProbe", "startupProbe")]
+    handlers += container.get("lifecycle", {}).values()
+    if any("host" in handler.get(kind, {}) for handler in handlers for kind in ("httpGet", "tcpSocket")):
+        yield f"{name} has a probe that the node sends to another host"

@@ -14,12 +14,15 @@ import pytest
 import yaml
 
 from builders import MODELS_UID, a_platform, a_platform_without_internet, a_situation, a_tenant
+from hardening import Objects, faults
 from insula.domain import names
 from insula.domain.gpu import Gpu, GpuClass
 from insula.domain.manifests import Manifest
 from insula.domain.platform import IngressFlavour, Platform
 from insula.domain.situation import Memory, Situation
+from insula.render.probes import POSITIONS
 from insula.render.stack import stack
+from pod_security import violations
 
 HERE = Path(__file__).parent
 SCRIPTS = ("start.py", "claim.py")
@@ -88,6 +91,24 @@ def test_home_is_rendered_as_reviewed(case: str) -> None:
         _write(case)
     for name, manifest in _shown(case).items():
         assert (HERE / case / f"{name}.yaml").read_text(encoding="utf-8") == _text(manifest)
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_every_pod_keeps_to_pod_security_restricted(case: str) -> None:
+    found = {pod.owner: list(violations(pod.spec)) for pod in Objects(_rendered(case).values()).pods}
+    assert {owner: broken for owner, broken in found.items() if broken} == {}
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_every_home_meets_the_controls_of_the_hardening_guide(case: str) -> None:
+    assert faults(_rendered(case).values()) == {}
+
+
+def test_the_cases_show_every_kind_of_pod() -> None:
+    owners = {pod.owner for case in CASES for pod in Objects(_rendered(case).values()).pods}
+    deployments = {f"Deployment {name}" for name in (names.HOME_ASSISTANT, names.OLLAMA)}
+    probes = {f"Job {names.probe(position)}" for position in POSITIONS}
+    assert owners == deployments | probes | {f"Job {name}" for name in (names.PULL, names.CONVERSE)}
 
 
 @pytest.mark.parametrize("case", CASES)

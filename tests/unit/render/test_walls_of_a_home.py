@@ -154,19 +154,19 @@ def test_no_service_may_open_a_node() -> None:
 
 
 def test_volumes_fit_into_the_quota_of_their_class_exactly() -> None:
-    hard = quota.quotas(a_tenant(storage_class="fast"))[2]["spec"]["hard"]
+    hard = quota.quotas(a_tenant(storage_class="fast"), a_platform())[2]["spec"]["hard"]
     of_class = "fast.storageclass.storage.k8s.io"
     assert hard["requests.storage"] == hard[f"{of_class}/requests.storage"] == "30Gi"
     assert hard["persistentvolumeclaims"] == hard[f"{of_class}/persistentvolumeclaims"] == "2"
 
 
 def test_volumes_of_the_default_class_are_counted_in_all() -> None:
-    hard = quota.quotas(a_tenant())[2]["spec"]["hard"]
+    hard = quota.quotas(a_tenant(), a_platform())[2]["spec"]["hard"]
     assert not any("storageclass" in name for name in hard)
 
 
 def test_nothing_that_insula_does_not_make_may_make_pods() -> None:
-    hard = quota.quotas(a_tenant())[2]["spec"]["hard"]
+    hard = quota.quotas(a_tenant(), a_platform())[2]["spec"]["hard"]
     kinds = ("count/statefulsets.apps", "count/daemonsets.apps", "count/cronjobs.batch", "replicationcontrollers")
     assert {hard[kind] for kind in kinds} == {"0"}
 

@@ -1,0 +1,76 @@
+"""The chart as Helm renders it, for every example of values: its pods are as hardened as those of homes."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from api import chart
+from api.server import ApiServer
+from hardening import Objects, faults
+from insula.domain.manifests import Manifest
+from pod_security import violations
+
+EXAMPLES = sorted((chart.CHART / "ci").glob("*-values.yaml"))
+
+
+def named(kind: str, name: str, *settings: str, **how: Any) -> Manifest:
+    found = chart.of_kinds(kind, among=chart.rendered(*settings, **how))
+    return next(each for each in found if each["metadata"]["name"] == name)
+
+
+@pytest.fixture(autouse=True)
+def _helm(server: ApiServer) -> None:
+    """The programs have been found."""
+
+
+@pytest.mark.parametrize("values", EXAMPLES, ids=lambda path: path.stem)
+def test_insulas_own_pods_keep_to_pod_security_restricted(values: Path) -> None:
+    pods = list(Objects(chart.rendered(values=values)).pods)
+    assert {pod.owner for pod in pods} == {"Deployment insula-operator", "Deployment insula-gateway"}
+    assert [broken for pod in pods for broken in violations(pod.spec)] == []
+
+
+@pytest.mark.parametrize("values", EXAMPLES, ids=lambda path: path.stem)
+def test_a_release_meets_the_controls_of_the_hardening_guide(values: Path) -> None:
+    assert faults(chart.rendered(values=values)) == {}
+
+
+@pytest.mark.parametrize(
+    ("setting", "knows_policies", "made"),
+    [
+        ("auto", True, 3),
+        ("auto", False, 0),
+        ("always", False, 3),
+        ("never", True, 0),
+    ],
+)
+def test_the_admission_policies_come_where_the_cluster_knows_them(
+    setting: str, knows_policies: bool, made: int
+) -> None:
+    objects = chart.rendered(f'admission.policies="{setting}"', knows_policies=knows_policies)
+    for kind in ("ValidatingAdmissionPolicy", "ValidatingAdmissionPolicyBinding"):
+        assert len(chart.of_kinds(kind, among=objects)) == made
+
+
+def test_the_values_name_who_is_not_held() -> None:
+    policy = named(
+        "ValidatingAdmissionPolicy",
+        "insula-homes",
+        'admission.breakGlassGroups=["fire-brigade"]',
+        'admission.controllers=[{"namespace":"velero","name":"server"}]',
+    )
+    (condition,) = policy["spec"]["matchConditions"]
+    assert 'group in ["fire-brigade"]' in condition["expression"]
+    assert '"system:serviceaccount:velero:server"' in condition["expression"]
+
+
+@pytest.mark.parametrize("name", ["insula-operator", "insula-gateway"])
+def test_only_a_scraper_that_the_values_name_reads_the_metrics(name: str) -> None:
+    closed = named("NetworkPolicy", name)["spec"].get("ingress", [])
+    opened = named("NetworkPolicy", name, 'metrics.scraper={"namespace":"monitoring","labels":{"app":"prometheus"}}')
+    (rule,) = [each for each in opened["spec"]["ingress"] if each not in closed]
+    assert rule["ports"] == [{"protocol": "TCP", "port": 8080}]
+    (peer,) = rule["from"]
+    assert peer["namespaceSelector"]["matchLabels"] == {"kubernetes.io/metadata.name": "monitoring"}
+    assert peer["podSelector"]["matchLabels"] == {"app": "prometheus"}
