@@ -112,11 +112,13 @@ async def operator(release: None, server: ApiServer, admin: Client) -> AsyncIter
 
 
 @pytest_asyncio.fixture(scope="module")
-async def home(operator: Client, admin: Client) -> str:
-    """A whole home, made with the operator's own rights and against its policy."""
+async def home(operator: Client, server: ApiServer) -> str:
+    """A whole home, made with the operator's own rights and against its policy, with a pod made by a controller."""
     rendered = stack(a_situation(a_tenant("walled"), route=True), PLATFORM)
     for manifest in (*rendered.ground, *rendered.house):
         await operator.apply(manifest)
+    async with acting_as(server, REPLICA_SETS) as controller:
+        await controller.apply(an_object("Pod", "home-assistant-1", **a_pod(**{names.LABEL_NETWORK: "home-assistant"})))
     return HOME
 
 
@@ -135,6 +137,8 @@ _PATHS: Final = [{"path": "/", "pathType": "Prefix", "backend": _BACKEND}]
 OTHER_HOST: Final = {"host": "ha.bob.homes.test", "http": {"paths": _PATHS}}
 OPEN_ALL: Final[Manifest] = {"podSelector": {}, "egress": [{}], "ingress": [{}]}
 SLICE: Final = {"addressType": "IPv4", "endpoints": [{"addresses": ["10.0.0.9"]}], "ports": [{"port": 11434}]}
+_SECURITY: Final = {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}}
+_CONTAINER: Final = {"name": "y", "image": "y:1", "securityContext": _SECURITY}
 WEAKENINGS: Final[Mapping[str, Request]] = {
     "take the default deny away": deletion("NetworkPolicy", "default-deny", version=NETWORKING),
     "open a policy": change("NetworkPolicy", "ollama", {"spec": OPEN_ALL}, version=NETWORKING),
@@ -159,6 +163,11 @@ WEAKENINGS: Final[Mapping[str, Request]] = {
     "pose as a certificate's solver": creation(
         "Pod", "poser", **a_pod(**{"acme.cert-manager.io/http01-solver": "true"})
     ),
+    "enter Home Assistant's pod with another container": replace(
+        change("Pod", "home-assistant-1", {"spec": {"ephemeralContainers": [_CONTAINER]}}),
+        path=f"/api/v1/namespaces/{HOME}/pods/home-assistant-1/ephemeralcontainers",
+    ),
+    "take a label off a pod": change("Pod", "home-assistant-1", {"metadata": {"labels": {names.LABEL_NETWORK: None}}}),
     "pose with a Deployment": a_workload("Deployment", "apps/v1", **{names.LABEL_NETWORK: "home-assistant"}),
     "pose with a Job": a_workload("Job", "batch/v1", **{names.LABEL_NETWORK: "home-assistant"}),
     "pose with a CronJob": a_workload("CronJob", "batch/v1", **{names.LABEL_NETWORK: "ollama"}),
@@ -220,10 +229,7 @@ async def test_whoever_has_all_rights_in_a_home_cannot(mallory: Client, what: st
 
 
 @pytest.mark.parametrize("what", HARMLESS)
-async def test_whoever_has_rights_in_a_home_may(mallory: Client, server: ApiServer, admin: Client, what: str) -> None:
-    pod = an_object("Pod", "home-assistant-1", **a_pod(**{names.LABEL_NETWORK: "home-assistant"}))
-    async with acting_as(server, REPLICA_SETS) as controller:
-        await controller.apply(pod)
+async def test_whoever_has_rights_in_a_home_may(mallory: Client, what: str) -> None:
     await attempt(mallory, HARMLESS[what])
 
 

@@ -142,7 +142,8 @@ class PlanSpec(Model):
     """Patterns of the hosts that a tenant may choose, for example *.homes.example.com. Empty: none but its own."""
 
     allowed_cidrs: Annotated[tuple[Cidr, ...], Field(alias="allowedCIDRs", max_length=64)] = ()
-    """Private ranges that a home may reach all the same, for example its LAN, 192.168.1.0/24."""
+    """Private ranges that a home may reach all the same, for example its LAN, 192.168.1.0/24. The cluster's own ranges
+    in it stay shut."""
 
     rollout: Rollout = Rollout()
     """How a change goes through the homes of this plan."""
