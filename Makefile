@@ -22,7 +22,7 @@ UV_SYNC := uv sync --frozen --quiet
 # Layers of `make check`: no cluster, no network, less than a minute when warm.
 CHECKS := lint types layers generated unit golden contract
 # Modules that write files which are committed; `--check` says whether those are current.
-GENERATORS := insula.contract.generate insula.cli.reference
+GENERATORS := insula.contract.generate insula.cli.reference bench.page
 
 PYTEST := python -m pytest
 
@@ -100,8 +100,14 @@ generate: setup ## Write the generated files
 images: setup ## Build the container images of the sandbox
 	insula sandbox build
 
-bench: setup ## Measure; see bench/ for what and how
+# The controller's figures take hours with ten thousand homes. In pieces, with the homes kept in between:
+#   python -m bench.controller --only pace
+#   python -m bench.controller --only ladder,restart,poison,failover --tenants 100,1000 --state DIR
+#   python -m bench.controller --only ladder,restart,rest --tenants 5000,10000 --state DIR
+bench: setup ## Measure; see bench/ for what and how, docs/reference/figures.md for the results
 	python -m bench.first_answer
+	python -m bench.controller
+	python -m bench.page
 
 docs: generate ## Write the generated pages and check all documentation
 	$(PYTEST) tests/contract -k docs $(ARGS)

@@ -41,6 +41,11 @@ class Figure:
         """The middle measurement."""
         return statistics.median(self.values)
 
+    @property
+    def holds(self) -> bool | None:
+        """Say whether the goal is met; None: there is none."""
+        return None if self.goal is None else self.median <= self.goal
+
     def to_json(self) -> dict[str, Any]:
         """Return the figure as it is written."""
         return {
@@ -62,21 +67,44 @@ def write(path: Path, figures: Sequence[Figure], **more: Any) -> None:
     document = {
         "figures": [figure.to_json() for figure in figures],
         "machine": machine.describe(),
-        "date": datetime.now(UTC).isoformat(timespec="seconds"),
+        "date": _now(),
         "commit": machine.commit(),
         **more,
     }
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps(document, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    _write(path, document)
+
+
+def merge(path: Path, figures: Sequence[Figure], **more: Any) -> None:
+    """Put figures into a file that holds others already: those of the same name are replaced, the others stay.
+
+    Each bears the date, the commit and the load of its own measurement; those of the file are the last one's.
+    """
+    held = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+    stamp = {"date": _now(), "commit": machine.commit(), "load": round(machine.load(), 1)}
+    taken = {each["figure"]: each for each in held.get("figures", [])}
+    taken |= {figure.figure: figure.to_json() | stamp for figure in figures}
+    document = {"figures": list(taken.values()), "machine": machine.describe(), "date": stamp["date"]}
+    raw = {key: value for key, value in held.items() if key not in (*document, "commit")}
+    _write(path, document | {"commit": stamp["commit"]} | raw | more)
 
 
 def show(figures: Sequence[Figure]) -> None:
     """Print figures as a table."""
-    table = Table("figure", "median", "min", "max", "n", "unit", "goal", "peer", "limited by")
+    table = Table("figure", "median", "min", "max", "n", "unit", "goal", "holds", "peer", "limited by")
     for figure in figures:
         peer = "" if figure.peer is None else f"{figure.peer:.2f} ({figure.peer_name})"
         goal = "" if figure.goal is None else f"{figure.goal:g}"
         spread = f"{min(figure.values):.2f}", f"{max(figure.values):.2f}"
         amounts = (f"{figure.median:.2f}", *spread, str(len(figure.values)))
-        table.add_row(figure.figure, *amounts, figure.unit, goal, peer, figure.limited_by)
+        holds = {True: "pass", False: "FAIL", None: ""}[figure.holds]
+        table.add_row(figure.figure, *amounts, figure.unit, goal, holds, peer, figure.limited_by)
     Console().print(table)
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds")
+
+
+def _write(path: Path, document: dict[str, Any]) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(document, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")

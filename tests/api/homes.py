@@ -140,7 +140,10 @@ class World:
 
     async def finish_job(self, tenant: str, name: str, message: str) -> None:
         """Play a Job that does its work."""
-        job = await self.wait_for(tenant, "Job", name, "batch/v1")
+        await self.end_job(await self.wait_for(tenant, "Job", name, "batch/v1"), message)
+
+    async def end_job(self, job: Manifest, message: str) -> None:
+        """Play the pod of a Job that ends well with a message, and the Job's controller."""
         container = job["spec"]["template"]["spec"]["containers"][0]["name"]
         ended = {"exitCode": 0, "message": message, "reason": "Completed", "finishedAt": "2026-01-01T00:00:00Z"}
         state = {"name": container, "state": {"terminated": ended}, **_BARE_STATE}

@@ -58,6 +58,11 @@ class ApiServer:
         self._write_files()
 
     @property
+    def processes(self) -> Mapping[str, int]:
+        """The ids of the running programs by name."""
+        return {name: process.pid for name, process in self._processes.items()}
+
+    @property
     def access(self) -> Access:
         """The access of a cluster administrator."""
         return self.access_of("insula-tests", "system:masters")
@@ -172,6 +177,7 @@ class ApiServer:
             f"--initial-advertise-peer-urls={peer}",
             f"--initial-cluster=tests={peer}",
             "--unsafe-no-fsync",
+            "--quota-backend-bytes=8589934592",  # ten thousand homes and their history
         ]
 
     def _api_arguments(self) -> list[str]:
@@ -192,6 +198,7 @@ class ApiServer:
             "--disable-admission-plugins=ServiceAccount",
             f"--audit-policy-file={here / 'audit.json'}",
             f"--audit-log-path={self.audit_log}",
+            "--audit-log-maxsize=1000000",  # MB: one file, whose length is a place in it
             "--endpoint-reconciler-type=none",
         ]
 

@@ -25,18 +25,27 @@ class Feed:
     forget: Callable[[Manifest], None]
     clock: Callable[[], float] = time.monotonic
     seen_at: float = field(init=False)
+    _listed: list[Manifest] | None = None  # what a list has told so far; None: none is under way
 
     def __post_init__(self) -> None:
         self.seen_at = self.clock()
 
-    def replace(self, items: list[Manifest], resource_version: str) -> None:
+    def begin(self, resource_version: str) -> None:
+        """Begin to take the whole collection."""
+        self._listed = []
+
+    def end(self) -> None:
         """Take the whole collection."""
-        self.take_all(items)
-        self.advance(resource_version)
+        self.take_all(self._listed or [])
+        self._listed = None
+        self.seen_at = self.clock()
 
     def upsert(self, item: Manifest) -> None:
-        """Take one object that was added or changed."""
-        self.take(item)
+        """Take one object that was listed, added or changed."""
+        if self._listed is not None:
+            self._listed.append(item)
+        else:
+            self.take(item)
 
     def remove(self, item: Manifest) -> None:
         """Take one object that is gone."""

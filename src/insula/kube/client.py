@@ -39,7 +39,7 @@ class Meter(Protocol):
 
 
 class Listing:
-    """A whole collection and the resource version at which it was read."""
+    """A collection or a page of it, and the resource version at which it was read."""
 
     def __init__(self, items: list[Manifest], resource_version: str) -> None:
         self.items = items
@@ -129,15 +129,26 @@ class Client:
             ExpiredError: The pages took so long that the first one's state is gone: list again.
         """
         items: list[Manifest] = []
+        resource_version = ""
+        async for page in self.pages(kind, namespace=namespace, selector=selector, fields=fields):
+            items += page.items
+            resource_version = page.resource_version
+        return Listing(items, resource_version)
+
+    async def pages(
+        self, kind: Kind, *, namespace: str = "", selector: str = "", fields: str = ""
+    ) -> AsyncIterator[Listing]:
+        """Yield a whole collection page by page, all of them as they were at one resource version. See `list`."""
         resume = ""
         while True:
             request = requests.list_page(kind, namespace=namespace, selector=selector, fields=fields, resume=resume)
             page = await self.json(request)
             # Items of a list carry neither apiVersion nor kind; everything behind this line expects both.
-            items += [{"apiVersion": kind.api_version, "kind": kind.kind, **item} for item in page.get("items") or []]
+            items = [{"apiVersion": kind.api_version, "kind": kind.kind, **item} for item in page.get("items") or []]
+            yield Listing(items, page["metadata"]["resourceVersion"])
             resume = page["metadata"].get("continue", "")
             if not resume:
-                return Listing(items, page["metadata"]["resourceVersion"])
+                return
 
     async def apply(self, manifest: Manifest, *, manager: str = FIELD_MANAGER) -> Manifest:
         """Create the object or make our fields what the manifest says, by force; return what it has become."""

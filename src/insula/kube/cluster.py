@@ -11,6 +11,7 @@ from insula.kube import caches, events, kinds, watching
 from insula.kube.caches import Cache
 from insula.kube.client import Client
 from insula.kube.kinds import Kind
+from insula.kube.packing import Packer
 from insula.kube.watching import Watch
 
 _OWNED: Final = names.LABEL_TENANT  # the selector "has this label"
@@ -172,6 +173,7 @@ class Cluster:
 
     def _cache(self, kind: Kind, lost: Callable[[str, str], None]) -> Cache:
         return Cache(
+            packer=Packer() if kind.namespaced else None,  # of these a home has dozens, of the others one
             changed=self._tell,
             lost=lambda reason: lost(kind.plural, reason),
         )

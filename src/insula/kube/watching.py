@@ -33,8 +33,11 @@ _log = structlog.get_logger(__name__)
 class Sink(Protocol):
     """Takes what a watch sees."""
 
-    def replace(self, items: list[Manifest], resource_version: str) -> None:
-        """Take the whole collection as it is at a resource version."""
+    def begin(self, resource_version: str) -> None:
+        """Take note that `upsert` will tell the whole collection as it was at a resource version."""
+
+    def end(self) -> None:
+        """Take note that all of it was told: what was not is gone."""
 
     def upsert(self, item: Manifest) -> None:
         """Take one object that was added or changed."""
@@ -83,7 +86,8 @@ async def follow(client: Client, watch: Watch, sink: Sink) -> None:
         except NotFoundError as error:
             since = ""
             if watch.optional:
-                sink.replace([], "0")
+                sink.begin("0")
+                sink.end()
             else:
                 _log.warning("watch_failed", kind=watch.kind.plural, error=str(error))
             await asyncio.sleep(watch.absent_s)
@@ -108,9 +112,17 @@ def _wait_s(watch: Watch, failures: int) -> float:
 
 
 async def _list(client: Client, watch: Watch, sink: Sink) -> str:
-    listing = await client.list(watch.kind, namespace=watch.namespace, selector=watch.selector, fields=watch.fields)
-    sink.replace([watch.transform(item) for item in listing.items], listing.resource_version)
-    return listing.resource_version
+    """Tell the sink the whole collection, page by page: all pages of ten thousand homes would not fit in memory."""
+    since = ""
+    pages = client.pages(watch.kind, namespace=watch.namespace, selector=watch.selector, fields=watch.fields)
+    async for page in pages:
+        if not since:
+            since = page.resource_version
+            sink.begin(since)
+        for item in page.items:
+            sink.upsert(watch.transform(item))
+    sink.end()
+    return since
 
 
 async def _changes(client: Client, watch: Watch, sink: Sink, since: str) -> AsyncIterator[str]:

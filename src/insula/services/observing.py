@@ -121,9 +121,12 @@ class Observer:
 
     def keep_secret(self, tenant: str, manifest: Manifest) -> None:
         """Take note of a Secret that we made ourselves."""
-        seen = self._secrets.get(tenant)
-        if seen is not None:
-            seen.found[manifest["metadata"]["name"]] = manifest
+        namespace = self._sight.namespace(tenant)
+        if namespace is not None:
+            name = manifest["metadata"]["name"]
+            seen = self._secrets_seen(tenant, namespace["metadata"]["uid"])
+            seen.asked.add(name)
+            seen.found[name] = _without_content(manifest)
 
     def doubt_secrets(self, tenant: str) -> None:
         """Ask for a tenant's Secrets again at the next look."""
@@ -180,9 +183,7 @@ class Observer:
         if namespace is None or namespace["metadata"].get("deletionTimestamp"):
             return {}
         uid = namespace["metadata"]["uid"]
-        seen = self._secrets.get(name)
-        if seen is None or seen.namespace_uid != uid or self._clock() >= seen.until:
-            seen = self._secrets[name] = _SecretsSeen(uid, self._clock() + SECRETS_TTL_S)
+        seen = self._secrets_seen(name, uid)
         # What was answered is kept even where the next answer fails: the next look then asks for the rest.
         for missing in [kind.value for kind in SecretKind if kind.value not in seen.asked]:
             try:
@@ -191,8 +192,14 @@ class Observer:
                 return {}  # the RoleBinding that lets us look is not there yet
             seen.asked.add(missing)
             if found is not None:
-                seen.found[missing] = found
+                seen.found[missing] = _without_content(found)
         return dict(seen.found)
+
+    def _secrets_seen(self, name: str, namespace_uid: str) -> _SecretsSeen:
+        seen = self._secrets.get(name)
+        if seen is None or seen.namespace_uid != namespace_uid or self._clock() >= seen.until:
+            seen = self._secrets[name] = _SecretsSeen(namespace_uid, self._clock() + SECRETS_TTL_S)
+        return seen
 
     async def _pull_progress(self, name: str, objects: Mapping[ObjectRef, Manifest]) -> PullProgress | None:
         pod = _running_pull(objects.values())
@@ -214,6 +221,12 @@ def _same(plan: Manifest | None, other: Manifest | None) -> bool:
         return plan is other
     marks = [(each["metadata"].get("uid"), each["metadata"].get("generation")) for each in (plan, other)]
     return marks[0] == marks[1] and None not in marks[0]
+
+
+def _without_content(secret: Manifest) -> Manifest:
+    """Return what is read of a Secret; nothing needs its content, and so it is not kept."""
+    metadata = secret["metadata"]
+    return {"metadata": {key: metadata[key] for key in ("name", "annotations", "labels") if key in metadata}}
 
 
 def parse_progress(line: str) -> PullProgress | None:

@@ -168,8 +168,13 @@ def test_a_watch_that_shows_no_sign_of_life_makes_the_directory_stale() -> None:
     now = 0.0
     directory = WatchedDirectory()
     watches = Watches(directory, clock=lambda: now)
-    watches.namespaces.replace([a_namespace("alice", ALICE)], "1")
-    watches.slices.replace([a_slice("alice", "10.0.0.7")], "1")
+    for feed, item in (
+        (watches.namespaces, a_namespace("alice", ALICE)),
+        (watches.slices, a_slice("alice", "10.0.0.7")),
+    ):
+        feed.begin("1")
+        feed.upsert(item)
+        feed.end()
     assert directory.find(ALICE) is not None
     now = STALE_AFTER_S + 1
     watches.namespaces.advance("2")

@@ -125,3 +125,15 @@ def test_of_a_pod_only_its_whereabouts_are_kept() -> None:
     kept = slim_pod(pod)
     assert kept["spec"] == {"nodeName": "n1"}
     assert kept["status"] == {"phase": "Running"}
+
+
+def test_a_list_that_broke_off_takes_nothing_away() -> None:
+    cache = Cache()
+    cache.replace([an_object("a", 1), an_object("b", 2)], "2")
+    cache.begin("5")
+    cache.upsert(an_object("a", 3))
+    cache.begin("6")  # the first attempt found no end
+    cache.upsert(an_object("a", 3))
+    assert len(cache) == 2
+    cache.end()
+    assert names(cache.of_tenant("alice")) == {"a"}

@@ -1,0 +1,48 @@
+"""Keeps objects small: homes are alike, so an object is kept as what tells it from the first ones of its kind.
+
+A home has about forty objects. As Python values they take a quarter of a megabyte; packed, a hundredth of that.
+"""
+
+import json
+import zlib
+from dataclasses import dataclass
+from typing import Final
+
+from insula.domain.manifests import Manifest
+
+# Half of what deflate looks back on. More would find little more, and every packing reads all of it.
+DICTIONARY_BYTES: Final = 16 * 1024
+LEVEL: Final = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Packed:
+    """One object, packed against a dictionary that it shares with others."""
+
+    content: bytes
+    dictionary: bytes
+
+    def manifest(self) -> Manifest:
+        """Return the object; each call makes a new one."""
+        text = zlib.decompressobj(zdict=self.dictionary).decompress(self.content)
+        found: Manifest = json.loads(text)
+        return found
+
+
+class Packer:
+    """Packs the objects of one kind. Its dictionary is made of the first ones, which are packed without."""
+
+    def __init__(self) -> None:
+        self._first: list[bytes] | None = []
+        self._dictionary = b""
+
+    def pack(self, manifest: Manifest) -> Packed:
+        """Return an object, packed."""
+        text = json.dumps(manifest, separators=(",", ":")).encode()
+        deflate = zlib.compressobj(LEVEL, zdict=self._dictionary)
+        packed = Packed(deflate.compress(text) + deflate.flush(), self._dictionary)
+        if self._first is not None:
+            self._first.append(text)
+            if sum(map(len, self._first)) >= DICTIONARY_BYTES:
+                self._dictionary, self._first = b"".join(self._first)[-DICTIONARY_BYTES:], None
+        return packed
