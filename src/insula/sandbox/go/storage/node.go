@@ -118,20 +118,26 @@ func (n *node) targets(id string) (map[string]bool, error) {
 	return targets, err
 }
 
-// mount shows a directory at another place. A bind mount takes its flags only when it is mounted once more.
+// mount shows a directory at another place, where no program gains rights and no device works. The flags are set before
+// the mount is: set afterwards, they would stay in this container's view and not reach the node's.
 func mount(source, target string, readOnly bool) error {
 	if err := os.MkdirAll(target, 0o750); err != nil {
 		return err
 	}
-	if err := unix.Mount(source, target, "", unix.MS_BIND, ""); err != nil {
-		return &os.PathError{Op: "mount", Path: target, Err: err}
+	tree, err := unix.OpenTree(unix.AT_FDCWD, source, unix.OPEN_TREE_CLONE|unix.OPEN_TREE_CLOEXEC)
+	if err != nil {
+		return &os.PathError{Op: "open_tree", Path: source, Err: err}
 	}
-	flags := uintptr(unix.MS_BIND | unix.MS_REMOUNT | unix.MS_NOSUID | unix.MS_NODEV)
+	defer unix.Close(tree)
+	flags := unix.MountAttr{Attr_set: unix.MOUNT_ATTR_NOSUID | unix.MOUNT_ATTR_NODEV}
 	if readOnly {
-		flags |= unix.MS_RDONLY
+		flags.Attr_set |= unix.MOUNT_ATTR_RDONLY
 	}
-	if err := unix.Mount("", target, "", flags, ""); err != nil {
-		return errors.Join(&os.PathError{Op: "remount", Path: target, Err: err}, unmount(target))
+	if err := unix.MountSetattr(tree, "", unix.AT_EMPTY_PATH, &flags); err != nil {
+		return &os.PathError{Op: "mount_setattr", Path: source, Err: err}
+	}
+	if err := unix.MoveMount(tree, "", unix.AT_FDCWD, target, unix.MOVE_MOUNT_F_EMPTY_PATH); err != nil {
+		return &os.PathError{Op: "move_mount", Path: target, Err: err}
 	}
 	return nil
 }
