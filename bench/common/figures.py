@@ -90,15 +90,19 @@ def merge(path: Path, figures: Sequence[Figure], **more: Any) -> None:
 
 def show(figures: Sequence[Figure]) -> None:
     """Print figures as a table."""
-    table = Table("figure", "median", "min", "max", "n", "unit", "goal", "holds", "peer", "limited by")
+    table = Table("figure", "median", "min", "max", "n", "unit", "goal", "holds", "peer")
     for figure in figures:
         peer = "" if figure.peer is None else f"{figure.peer:.2f} ({figure.peer_name})"
         goal = "" if figure.goal is None else f"{figure.goal:g}"
         spread = f"{min(figure.values):.2f}", f"{max(figure.values):.2f}"
         amounts = (f"{figure.median:.2f}", *spread, str(len(figure.values)))
         holds = {True: "pass", False: "FAIL", None: ""}[figure.holds]
-        table.add_row(figure.figure, *amounts, figure.unit, goal, holds, peer, figure.limited_by)
-    Console().print(table)
+        table.add_row(figure.figure, *amounts, figure.unit, goal, holds, peer)
+    console = Console()
+    console.print(table)
+    for figure in figures:
+        if figure.limited_by:
+            console.print(f"{figure.figure}: {figure.limited_by}", soft_wrap=True, highlight=False)
 
 
 def _now() -> str:

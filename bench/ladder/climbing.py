@@ -45,6 +45,7 @@ async def climb(
     world: World, operator: Operator, watcher: Watcher, count: int, tell: Tell, *, weighings: int = WEIGHINGS
 ) -> Rung:
     """Grow to `count` homes that are ready, and weigh the operator."""
+    await operators.until("what there was is looked at", lambda: operator.is_idle(watcher.known))
     before, transitions = await operator.metrics(), watcher.transitions
     shares = Shares({**world.server.processes, "operator": operator.process.pid})
     loop = asyncio.get_running_loop()

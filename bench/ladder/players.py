@@ -93,7 +93,7 @@ class Player:
                 await self._world.start_pod(item, **status)
                 counts = dict.fromkeys(("replicas", "readyReplicas", "availableReplicas", "updatedReplicas"), 1)
                 await self._world.say(ref, observedGeneration=item["metadata"]["generation"], **counts)
-            case "Job":
+            case "Job" if name in _MESSAGES:
                 await self._world.end_job(item, _MESSAGES[name])
 
 

@@ -10,8 +10,7 @@ from typing import Final
 
 from insula.domain.manifests import Manifest
 
-# Half of what deflate looks back on. More would find little more, and every packing reads all of it.
-DICTIONARY_BYTES: Final = 16 * 1024
+DICTIONARY_BYTES: Final = 32 * 1024  # deflate looks no further back
 LEVEL: Final = 1
 
 
@@ -35,14 +34,16 @@ class Packer:
     def __init__(self) -> None:
         self._first: list[bytes] | None = []
         self._dictionary = b""
+        self._primed = zlib.compressobj(LEVEL)
 
     def pack(self, manifest: Manifest) -> Packed:
         """Return an object, packed."""
         text = json.dumps(manifest, separators=(",", ":")).encode()
-        deflate = zlib.compressobj(LEVEL, zdict=self._dictionary)
+        deflate = self._primed.copy()  # to read the dictionary anew would take longer than all the rest
         packed = Packed(deflate.compress(text) + deflate.flush(), self._dictionary)
         if self._first is not None:
             self._first.append(text)
             if sum(map(len, self._first)) >= DICTIONARY_BYTES:
                 self._dictionary, self._first = b"".join(self._first)[-DICTIONARY_BYTES:], None
+                self._primed = zlib.compressobj(LEVEL, zdict=self._dictionary)
         return packed

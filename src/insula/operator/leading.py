@@ -18,6 +18,7 @@ from insula.kube.leases import LeaseLostError
 from insula.kube.watching import SILENCE_S
 from insula.operator import workers
 from insula.operator.metrics import Metrics
+from insula.operator.news import News
 from insula.operator.queue import KeyedQueue
 from insula.operator.settings import Settings
 from insula.reconcile.model import OWNED_KINDS
@@ -85,7 +86,7 @@ class Leader:
             noted=self._roster.note,
         )
         self._working = False
-        self._plans: dict[str, tuple[str, int]] = {}  # which generation of each Plan its homes were told of
+        self._news = News()
 
     async def lead(self, stop: asyncio.Event) -> None:
         """Work until told to stop; looks under way are then finished.
@@ -115,11 +116,11 @@ class Leader:
     async def _start(self) -> None:
         await self.cluster.synced()
         await self._refresh_keys()
-        self._observer.survey()
+        await self._observer.survey()
         for tenant in self.cluster.tenants():
             self._roster.expect(tenant["metadata"]["name"], str(tenant.get("spec", {}).get("plan", "")))
-        for plan in self.cluster.plans():
-            self._is_news(plan)
+        for each in (*self.cluster.plans(), *self.cluster.tenants()):
+            self._is_news(each)
         self._working = True
         for name in {*(tenant["metadata"]["name"] for tenant in self.cluster.tenants()), *self.cluster.homes()}:
             self.queue.add(name)
@@ -174,7 +175,8 @@ class Leader:
     def _concerned(self, manifest: Manifest) -> Iterator[str]:
         name = manifest["metadata"]["name"]
         if manifest["kind"] == kinds.TENANT.kind:
-            yield name
+            if self._is_news(manifest):
+                yield name
         elif manifest["kind"] == kinds.PLAN.kind:
             if not self._is_news(manifest):
                 return
@@ -184,15 +186,10 @@ class Leader:
         elif tenant_name := caches.tenant_of(manifest):
             yield tenant_name
 
-    def _is_news(self, plan: Manifest) -> bool:
-        """Say whether a Plan came, went or changed; we write its status ourselves, and often."""
-        name = plan["metadata"]["name"]
-        if self.cluster.plan(name) is None:
-            self._plans.pop(name, None)
-            return True
-        seen = (str(plan["metadata"]["uid"]), int(plan["metadata"].get("generation", 0)))
-        before, self._plans[name] = self._plans.get(name), seen
-        return before != seen
+    def _is_news(self, manifest: Manifest) -> bool:
+        name = manifest["metadata"]["name"]
+        read = self.cluster.plan if manifest["kind"] == kinds.PLAN.kind else self.cluster.tenant
+        return self._news.take(manifest, is_gone=read(name) is None)
 
     def _faults(self, stall_s: float, idle_s: float) -> Iterator[str]:
         if unsynced := self.cluster.unsynced():

@@ -1,5 +1,6 @@
 """Sees one home: from caches what changes often, by asking what is rarely needed or may not be watched."""
 
+import asyncio
 import itertools
 import json
 import time
@@ -33,12 +34,9 @@ class Sight(View, Inquiry, Protocol):
 
 @dataclass(frozen=True)
 class _Resolved:
-    """A resolution and the very objects it was made from: while these are the same, so is it."""
+    """A resolution and what it was made from: while that is the same, so is it."""
 
-    tenant: Manifest | None
-    plan: Manifest | None
-    accepted_spec: str
-    is_held: bool
+    source: tuple[object, ...]
     resolution: Resolution
 
 
@@ -82,11 +80,12 @@ class Observer:
         self._resolved: dict[str, _Resolved] = {}
         self._secrets: dict[str, _SecretsSeen] = {}
 
-    def survey(self) -> None:
+    async def survey(self) -> None:
         """Take note of every tenant's hosts. Call it once, when the caches are full and before the first look."""
         for tenant in list(self._sight.tenants()):
             name = tenant["metadata"]["name"]
             self._resolve(name, self._sight.namespace(name))
+            await asyncio.sleep(0)  # ten thousand take longer than the Lease lasts: it is renewed in between
 
     async def observe(self, name: str) -> Observed:
         """Return what is to be seen of one home.
@@ -145,16 +144,12 @@ class Observer:
         annotations = namespace["metadata"].get("annotations", {}) if namespace else {}
         accepted_spec = str(annotations.get(names.ANNOTATION_ACCEPTED_SPEC, ""))
         is_held = tenant is None and names.ANNOTATION_HELD_SINCE in annotations
+        source = (_spec_of(tenant), _spec_of(plan), accepted_spec, is_held)
         known = self._resolved.get(name)
-        if (
-            known is not None
-            and known.tenant is tenant
-            and _same(known.plan, plan)
-            and (known.accepted_spec, known.is_held) == (accepted_spec, is_held)
-        ):
+        if known is not None and known.source == source:
             return known.resolution
         resolution = resolving.resolve_home(name, tenant, plan, accepted_spec, self._platform)
-        self._resolved[name] = _Resolved(tenant, plan, accepted_spec, is_held, resolution)
+        self._resolved[name] = _Resolved(source, resolution)
         # A home that the brake holds keeps its address, too: nobody else gets what its resident types in.
         claimant = namespace if is_held else tenant
         for other in self._claims.update(name, claimant, resolution.hosts):
@@ -215,12 +210,12 @@ class Observer:
         return next((progress for line in reversed(lines) if (progress := parse_progress(line))), None)
 
 
-def _same(plan: Manifest | None, other: Manifest | None) -> bool:
-    """Say whether two looks at a Plan saw the same spec; its status changes all the time while it is rolled out."""
-    if plan is None or other is None or plan is other:
-        return plan is other
-    marks = [(each["metadata"].get("uid"), each["metadata"].get("generation")) for each in (plan, other)]
-    return marks[0] == marks[1] and None not in marks[0]
+def _spec_of(manifest: Manifest | None) -> object:
+    """Return what tells one spec of a Tenant or Plan from another; their status changes much more often."""
+    if manifest is None:
+        return None
+    metadata = manifest["metadata"]
+    return (metadata["uid"], metadata["generation"]) if metadata.get("generation") else manifest
 
 
 def _without_content(secret: Manifest) -> Manifest:

@@ -13,13 +13,13 @@ def a_policy(home: int) -> Manifest:
 
 def test_an_object_comes_back_as_it_was_whenever_it_was_packed() -> None:
     packer = Packer()
-    packed = [packer.pack(a_policy(home)) for home in range(200)]
-    assert [each.manifest() for each in packed] == [a_policy(home) for home in range(200)]
+    packed = [packer.pack(a_policy(home)) for home in range(400)]
+    assert [each.manifest() for each in packed] == [a_policy(home) for home in range(400)]
 
 
 def test_objects_that_are_alike_are_kept_as_their_difference() -> None:
     packer = Packer()
-    packed = [packer.pack(a_policy(home)) for home in range(200)]
+    packed = [packer.pack(a_policy(home)) for home in range(400)]
     assert len(packed[0].dictionary) == 0
     assert len(packed[-1].dictionary) <= DICTIONARY_BYTES
     assert len(packed[-1].content) < len(packed[0].content) / 3

@@ -62,7 +62,7 @@ async def test_the_older_tenant_holds_the_host() -> None:
     host = {"host": "home.free.test"}
     younger, older = a_tenant("alice", access=host, born="2026-02-01"), a_tenant("bob", access=host, born="2026-01-01")
     observer = Observer(FakeCluster(a_plan(), younger, older), PLATFORM)
-    observer.survey()
+    await observer.survey()
     assert (await observer.observe("alice")).host_claims == {"home.free.test": "bob"}
 
 
@@ -74,7 +74,7 @@ async def test_a_rejected_tenant_claims_only_what_it_runs_under() -> None:
         a_tenant("bob", access={"host": "home.free.test"}, born="2026-02-01"),
     )
     observer = Observer(cluster, PLATFORM)
-    observer.survey()
+    await observer.survey()
     assert (await observer.observe("bob")).host_claims == {"home.free.test": "bob"}
 
 
@@ -85,9 +85,10 @@ async def test_a_host_given_up_wakes_who_waits_for_it() -> None:
         a_plan(), a_tenant("alice", access=host, born="2026-01-01"), a_tenant("bob", access=host, born="2026-02-01")
     )
     observer = Observer(cluster, PLATFORM, wake=woken.append)
-    observer.survey()
+    await observer.survey()
     woken.clear()
     alice = a_tenant("alice", born="2026-01-01")
+    alice["metadata"]["generation"] += 1
     del cluster.live[next(ref for ref in cluster.live if ref.name == "alice")]
     cluster.live |= FakeCluster(alice).live
     await observer.observe("alice")
@@ -101,7 +102,7 @@ async def test_a_tenant_that_is_gone_claims_nothing() -> None:
         a_plan(), a_tenant("alice", access=host, born="2026-01-01"), a_tenant("bob", access=host, born="2026-02-01")
     )
     observer = Observer(cluster, PLATFORM)
-    observer.survey()
+    await observer.survey()
     del cluster.live[next(ref for ref in cluster.live if ref.name == "alice")]
     await observer.observe("alice")
     assert (await observer.observe("bob")).host_claims == {"home.free.test": "bob"}
