@@ -51,7 +51,7 @@ def _pod(
     spec: Mapping[str, Any] | None = None,
     container: Mapping[str, Any] | None = None,
 ) -> Manifest:
-    """Return a pod like a Job's; it bears no label that a policy or a Service would match."""
+    """Return a pod like a Job's; without our labels, which none but the operator may give."""
     inner = jobs.container(NAME, platform, ["probe", "--help"], {"tmp": jobs.TMP})
     outer = pods.pod_basics(names.JOBS, platform) | {
         "restartPolicy": "Never",
@@ -62,7 +62,7 @@ def _pod(
     return {
         "apiVersion": "v1",
         "kind": "Pod",
-        "metadata": objects.metadata(tenant, NAME),
+        "metadata": {"name": NAME, "namespace": names.namespace(tenant)},
         "spec": outer | dict(spec or {}),
     }
 
@@ -71,6 +71,6 @@ def _service(tenant: str, kind: str) -> Manifest:
     return {
         "apiVersion": "v1",
         "kind": "Service",
-        "metadata": objects.metadata(tenant, NAME),
+        "metadata": {"name": NAME, "namespace": names.namespace(tenant)},
         "spec": {"type": kind, "selector": objects.selector(tenant, "nobody"), "ports": [{"port": 80}]},
     }

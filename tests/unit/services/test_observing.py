@@ -252,3 +252,13 @@ async def test_a_rejected_spec_is_no_change_of_what_runs() -> None:
     observed = await Observer(FakeCluster(a_plan(), tenant, home), PLATFORM).observe("alice")
     assert observed.rejection is not None
     assert not observed.own_change
+
+
+async def test_a_neighbour_is_another_tenant_whose_home_was_claimed() -> None:
+    claimed = {names.ANNOTATION_CLAIMED: "volume"}
+    homes = [a_namespace("alice", **claimed), a_namespace("bob"), a_namespace("carol", **claimed)]
+    cluster = FakeCluster(*(a_tenant(name) for name in ("alice", "bob", "carol")), *homes)
+    observer = Observer(cluster, PLATFORM)
+    assert (await observer.observe("alice")).neighbour == "carol"
+    assert (await observer.observe("carol")).neighbour == "alice"
+    assert (await Observer(FakeCluster(a_tenant("alice"), homes[0]), PLATFORM).observe("alice")).neighbour == ""
