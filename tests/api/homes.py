@@ -11,7 +11,7 @@ from insula.domain import names
 from insula.domain.manifests import Manifest, ObjectRef, reference
 from insula.domain.platform import Brake, Images, Platform
 from insula.kube.client import Client
-from insula.kube.leases import Timing
+from insula.kube.leases import DEFAULT_TIMING, Timing
 from insula.operator.main import run
 from insula.operator.settings import Settings
 
@@ -178,7 +178,7 @@ def a_running_pod(name: str, *, claimed: bool = False) -> dict[str, Any]:
     }
 
 
-def some_settings(identity: str, platform: Platform = PLATFORM, *, timing: Timing = QUICK) -> Settings:
+def some_settings(identity: str, platform: Platform = PLATFORM, *, timing: Timing = DEFAULT_TIMING) -> Settings:
     return Settings(platform, RELEASE, host="127.0.0.1", port=0, identity=identity, timing=timing)
 
 

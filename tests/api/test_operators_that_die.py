@@ -30,7 +30,10 @@ def a_proxy(server: ApiServer) -> Proxy:
 
 
 class LastWrites:
-    """Lets so many writes of each tenant through; to the last of them, and to all after it, no answer comes."""
+    """Makes so many objects of each tenant; of the last one, and of all after it, no answer comes.
+
+    How often a status is written on the way depends on what was seen when, so it does not count.
+    """
 
     def __init__(self, limits: Mapping[str, int]) -> None:
         self._limits = limits
@@ -42,11 +45,17 @@ class LastWrites:
             return proxy.PASS
         if self.done[call.tenant] >= limit:
             return proxy.SILENT
+        if not makes_an_object(call):
+            return proxy.PASS
         self.done[call.tenant] += 1
         return proxy.DONE_BUT_SILENT if self.done[call.tenant] == limit else proxy.PASS
 
     async def are_all_done(self) -> bool:
         return all(self.done[name] == limit for name, limit in self._limits.items())
+
+
+def makes_an_object(call: Call) -> bool:
+    return call.writes and not call.path.endswith("/status")
 
 
 async def objects_of(client: Client, tenant: str) -> set[tuple[str, str]]:
@@ -70,7 +79,7 @@ async def test_killed_after_any_write_of_a_creation_the_next_one_makes_the_same_
         await world.create(a_tenant(whole))
         await world.wait_for(whole, "Certificate", names.HOME_ASSISTANT, "cert-manager.io/v1")
         await operator.rest()
-        count = sum(call.writes and call.tenant == whole for call in operator.proxy.calls)
+        count = sum(makes_an_object(call) and call.tenant == whole for call in operator.proxy.calls)
     assert count > len(OWNED_KINDS)
     homes = {a_name("killed"): number for number in range(1, count + 1)}
     between = a_proxy(server)

@@ -3,14 +3,14 @@
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Callable
+from http import HTTPStatus
 
+from api.proxy import EXPIRED, PASS, Call, Fate, Proxy
 from api.server import ApiServer, eventually
 from insula.domain.manifests import Manifest, ObjectRef
 from insula.kube import kinds, watching
 from insula.kube.caches import Cache, slim
-from insula.kube.client import Client, Listing
-from insula.kube.config import Access
-from insula.kube.kinds import Kind
+from insula.kube.client import Client
 from insula.kube.watching import Watch
 
 Name = Callable[[str], str]
@@ -99,26 +99,43 @@ async def test_a_watch_goes_on_after_the_server_restarts(server: ApiServer, clie
         await seen(lambda: followed.data(name) == {"step": "2"} and followed.data(doomed) is None)
 
 
-class Belated(Client):
-    """A client whose first list is from long ago: nothing is in it, and its past is no longer kept."""
-
-    def __init__(self, access: Access) -> None:
-        super().__init__(access)
-        self.lists = 0
-
-    async def list(self, kind: Kind, *, namespace: str = "", selector: str = "", fields: str = "") -> Listing:
-        self.lists += 1
-        if self.lists == 1:
-            return Listing([], "1")
-        return await super().list(kind, namespace=namespace, selector=selector, fields=fields)
-
-
 async def test_a_watch_lists_again_when_the_server_no_longer_keeps_its_past(
     server: ApiServer, client: Client, a_name: Name
 ) -> None:
     name = a_name("expired")
     await client.apply(a_config_map(name, name, step="1"))
-    async with Belated(server.access) as belated, following(belated, name) as followed:
+    between, doomed = Proxy(server.access), a_name("doomed")
+    await client.apply(a_config_map(doomed, name, step="1"))
+    watches: list[Call] = []
+
+    def script(call: Call) -> Fate:
+        watches.extend([call] if call.is_watch else [])
+        return EXPIRED if call.is_watch and len(watches) == 2 else PASS
+
+    between.script = script
+    async with between.serving() as access, Client(access) as through, following(through, name) as followed:
+        await seen(lambda: len(watches) == 1)
+        between.drop_watches()
+        await client.delete(ObjectRef("v1", "ConfigMap", "default", doomed))
+        await seen(lambda: followed.data(doomed) is None)
+        assert followed.lost == ["failed", "expired"]
+        assert followed.data(name) == {"step": "1"}
+        assert sum(not call.is_watch for call in between.calls) == 2
+
+
+async def test_a_watch_that_stands_still_is_opened_anew_and_misses_nothing(
+    server: ApiServer, client: Client, a_name: Name
+) -> None:
+    name, between = a_name("still"), Proxy(server.access)
+    async with (
+        between.serving() as access,
+        Client(access) as through,
+        following(through, name, silence_s=0.3) as followed,
+    ):
+        await seen(lambda: any(call.status == HTTPStatus.OK for call in between.calls if call.is_watch))
+        between.flowing.clear()
+        await client.apply(a_config_map(name, name, step="1"))
+        await seen(lambda: "silent" in followed.lost)
+        assert followed.data(name) is None
+        between.flowing.set()
         await seen(lambda: followed.data(name) == {"step": "1"})
-        assert followed.lost == ["expired"]
-        assert belated.lists == 2

@@ -14,9 +14,11 @@ HOMES = ("first-born", "second-born", "third-born")
 
 
 def holder(cluster: Cluster) -> str:
-    """Return the pod that leads."""
+    """Return the pod that leads, empty while the one that led is gone and no other has taken over."""
     identity = str(cluster.get("lease", LEASE, "-n", RELEASE_NAMESPACE)["spec"].get("holderIdentity", ""))
-    return identity.rpartition("-")[0]  # behind it stands the process's number
+    pod = identity.rpartition("-")[0]  # behind it stands the process's number
+    pods = cluster.get("pods", "-n", RELEASE_NAMESPACE, "-l", "app.kubernetes.io/component=operator")["items"]
+    return pod if pod in {each["metadata"]["name"] for each in pods} else ""
 
 
 def test_no_home_is_lost_with_the_leader(
