@@ -13,13 +13,14 @@ from insula.domain.manifests import ObjectRef, reference
 from insula.kube import kinds
 from insula.kube.answers import ForbiddenError
 from insula.kube.client import Client
+from insula.operator.leading import PLAN_REPORT_S
 
 Name = Callable[[str], str]
 MODELS = {"gemma3:270m": "sha256:" + "0" * 64}
 
 
-async def settled(server: ApiServer, *, quiet_s: float = 0.5) -> list[str]:
-    """Wait until the operator has written nothing for a while; return all that it wrote."""
+async def settled(server: ApiServer, *, quiet_s: float = 2.5 * PLAN_REPORT_S) -> list[str]:
+    """Wait until the operator has written nothing for a while, a Plan's paced status included; return all it wrote."""
     before: list[str] | None = None
     while (now := writes_of_operator(server)) != before:
         before = now
