@@ -7,10 +7,10 @@ from typing import Any, Final
 
 import yaml
 
-from api import programs
-from api.homes import LEASE, OPERATOR, RELEASE, a_plan, a_tenant, rbac
-from api.server import ApiServer, install
-from insula.contract import crds, resolve, values
+from api.homes import LEASE, OPERATOR, RELEASE, a_plan, a_tenant
+from api.installed import a_server, install_release
+from api.server import ApiServer
+from insula.contract import resolve, values
 from insula.domain import names
 from insula.domain.manifests import Manifest
 from insula.domain.platform import Platform
@@ -34,7 +34,6 @@ VALUES: Final[Mapping[str, Any]] = {
         "trustedProxies": ["10.0.0.0/8"],
     },
 }
-_CERTIFICATE_CRD: Final = Path(__file__).parents[2] / "tests" / "api" / "certificate-crd.yaml"
 
 Place = tuple[str, str]  # an object of a home: kind, name
 
@@ -62,19 +61,11 @@ class World:
 @contextlib.asynccontextmanager
 async def begun(directory: Path) -> AsyncIterator[World]:
     """Start the programs in a directory; what an earlier run left in it is there again."""
-    server = ApiServer(await programs.find(), directory)
-    try:
-        await server.start()
-        async with Client(server.access) as client:
-            certificates = yaml.safe_load(_CERTIFICATE_CRD.read_text())
-            await install(client, [crds.tenant_crd(), crds.plan_crd(), certificates])
-            release = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": RELEASE}}
-            for manifest in (release, *rbac(), a_plan()):
-                await client.apply(manifest)
-            await client.delete(LEASE)  # of an operator that an earlier run had
-            yield World(server, client, directory)
-    finally:
-        server.stop()
+    # Without the admission policies, which the figures leave out.
+    async with a_server(directory) as server, Client(server.access) as client:
+        await install_release(client, policies=False)
+        await client.delete(LEASE)  # of an operator that an earlier run had
+        yield World(server, client, directory)
 
 
 def name_of(number: int) -> str:

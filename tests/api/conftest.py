@@ -1,21 +1,16 @@
 """One API server for all tests of this layer; each test takes names of its own."""
 
-import contextlib
 import itertools
 from collections.abc import AsyncIterator, Callable
-from pathlib import Path
 
 import pytest
 import pytest_asyncio
-import yaml
 
-from api import chart, programs
-from api.homes import LEASE, RELEASE, World, a_plan, rbac
-from api.server import ApiServer, install
-from insula.contract import crds
+from api.homes import LEASE, World
+from api.installed import a_server, install_release
+from api.server import ApiServer
 from insula.kube.client import Client
 
-_CERTIFICATE_CRD = Path(__file__).parent / "certificate-crd.yaml"
 _numbers = itertools.count(1)
 
 
@@ -23,20 +18,6 @@ _numbers = itertools.count(1)
 async def server(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[ApiServer]:
     async with a_server(tmp_path_factory.mktemp("api")) as server:
         yield server
-
-
-@contextlib.asynccontextmanager
-async def a_server(directory: Path) -> AsyncIterator[ApiServer]:
-    """Start an API server that knows our kinds."""
-    server = ApiServer(await programs.find(), directory)
-    try:
-        await server.start()
-        async with Client(server.access) as client:
-            certificate_crd = yaml.safe_load(_CERTIFICATE_CRD.read_text())
-            await install(client, [crds.tenant_crd(), crds.plan_crd(), certificate_crd])
-        yield server
-    finally:
-        server.stop()
 
 
 @pytest_asyncio.fixture
@@ -53,16 +34,9 @@ async def admin(server: ApiServer) -> AsyncIterator[Client]:
 
 
 @pytest_asyncio.fixture(scope="session")
-async def release(server: ApiServer) -> None:
-    await install_release(server)
-
-
-async def install_release(server: ApiServer) -> None:
-    """Bring what the chart brings: the release's namespace, the roles, the admission policies, a plan."""
-    namespace = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": RELEASE}}
-    async with Client(server.access) as client:
-        for manifest in (namespace, *rbac(), *chart.admission(), a_plan()):
-            await client.apply(manifest)
+async def release(admin: Client) -> None:
+    """What the chart brings: the release's namespace, the roles, the admission policies, a plan."""
+    await install_release(admin)
 
 
 @pytest_asyncio.fixture

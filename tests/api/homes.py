@@ -12,6 +12,7 @@ from insula.domain.manifests import Manifest, ObjectRef, reference
 from insula.domain.platform import Brake, Images, Platform
 from insula.kube.client import Client
 from insula.kube.leases import DEFAULT_TIMING, Timing
+from insula.operator.leading import PLAN_REPORT_S
 from insula.operator.main import run
 from insula.operator.settings import Settings
 
@@ -205,6 +206,15 @@ def writes_of_operator(server: ApiServer) -> list[str]:
         for each in server.writes()
         if each["user"]["username"] == OPERATOR and "/leases" not in each["requestURI"]
     ]
+
+
+async def settled(server: ApiServer, *, quiet_s: float = 2.5 * PLAN_REPORT_S) -> list[str]:
+    """Wait until the operator has written nothing for a while, a Plan's paced status included; return all it wrote."""
+    before: list[str] | None = None
+    while (now := writes_of_operator(server)) != before:
+        before = now
+        await asyncio.sleep(quiet_s)
+    return now
 
 
 def _json(value: dict[str, str]) -> str:

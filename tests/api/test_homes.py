@@ -6,26 +6,16 @@ from collections.abc import Callable
 
 import pytest
 
-from api.homes import OPERATOR, PLATFORM, RELEASE, World, a_plan, a_tenant, operating, writes_of_operator
+from api.homes import OPERATOR, PLATFORM, RELEASE, World, a_plan, a_tenant, operating, settled, writes_of_operator
 from api.server import ApiServer, eventually
 from insula.domain import names
 from insula.domain.manifests import ObjectRef, reference
 from insula.kube import kinds
 from insula.kube.answers import ForbiddenError
 from insula.kube.client import Client
-from insula.operator.leading import PLAN_REPORT_S
 
 Name = Callable[[str], str]
 MODELS = {"gemma3:270m": "sha256:" + "0" * 64}
-
-
-async def settled(server: ApiServer, *, quiet_s: float = 2.5 * PLAN_REPORT_S) -> list[str]:
-    """Wait until the operator has written nothing for a while, a Plan's paced status included; return all it wrote."""
-    before: list[str] | None = None
-    while (now := writes_of_operator(server)) != before:
-        before = now
-        await asyncio.sleep(quiet_s)
-    return now
 
 
 async def test_a_tenant_becomes_a_home_that_is_ready(server: ApiServer, world: World, a_name: Name) -> None:

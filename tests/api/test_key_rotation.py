@@ -2,9 +2,9 @@
 
 import base64
 
-from api.homes import World, a_tenant, operating
+from api.homes import World, a_tenant, operating, settled
 from api.server import ApiServer, eventually
-from api.test_homes import Name, settled
+from api.test_homes import Name
 from insula.domain import names
 from insula.domain.manifests import reference
 

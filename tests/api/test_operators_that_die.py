@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from api import proxy
-from api.conftest import a_server, install_release
 from api.homes import OPERATOR, World, a_tenant
+from api.installed import a_server, install_release
 from api.operators import forget_the_leader, second_pass, started, supervised
 from api.proxy import Call, Fate, Proxy
 from api.server import ApiServer, eventually
@@ -104,7 +104,7 @@ async def test_of_a_hundred_homes_none_is_lost_with_the_leader(
 ) -> None:
     # A server of its own, so that no later test has to live with a hundred homes.
     async with a_server(tmp_path) as server, Client(server.access) as client:
-        await install_release(server)
+        await install_release(client)
         failover_s, done_s = await make_many(server, World(client), [a_name("many") for _ in range(HOMES)], tmp_path)
     with capsys.disabled():
         print(f"\nleader killed: next write after {failover_s:.1f} s, all {HOMES} homes after {done_s:.1f} s")

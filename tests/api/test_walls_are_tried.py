@@ -4,7 +4,7 @@ import asyncio
 import json
 from collections.abc import Callable
 
-from api.homes import World, a_tenant, operating, writes_of_operator
+from api.homes import World, a_tenant, operating, settled, writes_of_operator
 from api.server import ApiServer
 from insula.domain import names
 
@@ -15,23 +15,24 @@ PATH = "ollama → kubelet (tcp:10.0.0.1:10250)"
 RED = json.dumps({"tried": 7, "open": [PATH], "shut": []})
 
 
+async def a_home_that_answers(world: World, name: str) -> None:
+    await world.create(a_tenant(name, ollama={"models": list(MODELS)}))
+    await world.bring_up(name, models=MODELS)
+
+
 async def test_a_home_that_is_ready_is_tried_once_and_then_left_in_peace(
     server: ApiServer, world: World, a_name: Callable[[str], str]
 ) -> None:
     alice = a_name("alice")
     async with operating(server):
-        await world.create(a_tenant(alice, ollama={"models": list(MODELS)}))
-        await world.bring_up(alice, models=MODELS)
+        await a_home_that_answers(world, alice)
         await world.wait_condition(alice, "Isolated", "Unknown", "NotTried")
         for name in PROBES:
             await world.finish_job(alice, name, GREEN)
         await world.wait_condition(alice, "Isolated", "True", "WallsHold")
         for name in PROBES:
             await world.wait_gone(alice, "Job", name, "batch/v1")
-        before: list[str] = []
-        while (now := writes_of_operator(server)) != before:
-            before = now
-            await asyncio.sleep(1.0)
+        before = await settled(server)
     async with operating(server, "second"):
         await world.wait_condition(alice, "Isolated", "True")
         await asyncio.sleep(1.0)
@@ -43,8 +44,7 @@ async def test_an_open_path_is_named_by_condition_and_event(
 ) -> None:
     alice = a_name("alice")
     async with operating(server):
-        await world.create(a_tenant(alice, ollama={"models": list(MODELS)}))
-        await world.bring_up(alice, models=MODELS)
+        await a_home_that_answers(world, alice)
         await world.finish_job(alice, PROBES[0], GREEN)
         await world.finish_job(alice, PROBES[1], RED)
         found = await world.wait_condition(alice, "Isolated", "False", "WallOpen")

@@ -19,8 +19,8 @@ from insula.domain import names
 from insula.domain.gpu import Gpu, GpuClass
 from insula.domain.manifests import Manifest
 from insula.domain.platform import IngressFlavour, Platform
+from insula.domain.probes import WITHIN
 from insula.domain.situation import Memory, Situation
-from insula.render.probes import POSITIONS
 from insula.render.stack import stack
 from pod_security import violations
 
@@ -107,7 +107,7 @@ def test_every_home_meets_the_controls_of_the_hardening_guide(case: str) -> None
 def test_the_cases_show_every_kind_of_pod() -> None:
     owners = {pod.owner for case in CASES for pod in Objects(_rendered(case).values()).pods}
     deployments = {f"Deployment {name}" for name in (names.HOME_ASSISTANT, names.OLLAMA)}
-    probes = {f"Job {names.probe(position)}" for position in POSITIONS}
+    probes = {f"Job {names.probe(position)}" for position in WITHIN}
     assert owners == deployments | probes | {f"Job {name}" for name in (names.PULL, names.CONVERSE)}
 
 

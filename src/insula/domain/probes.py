@@ -32,6 +32,10 @@ class Position(StrEnum):
     API = "api-server"
 
 
+# Those from which a pod tries.
+WITHIN: Final = (Position.HOME_ASSISTANT, Position.OLLAMA)
+
+
 class Expected(StrEnum):
     """What should come of it."""
 

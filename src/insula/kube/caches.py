@@ -109,13 +109,6 @@ class Cache:
         """Return for how many seconds the watch has shown no sign of life."""
         return self._clock() - self._advanced_at
 
-    def replace(self, items: Iterable[Manifest], resource_version: str) -> None:
-        """Take a whole collection at once."""
-        self.begin(resource_version)
-        for item in items:
-            self.upsert(item)
-        self.end()
-
     def begin(self, resource_version: str) -> None:
         """Take note that `upsert` will tell the whole collection as it was at a resource version."""
         self._listed_at = int(resource_version)

@@ -9,7 +9,6 @@ from insula.domain import names
 from insula.domain.manifests import Manifest, ObjectRef, reference
 from insula.domain.platform import Platform
 from insula.domain.situation import Memory, Renderer, Situation, Stack
-from insula.domain.tenants import Tenant
 from insula.reconcile import (
     conditions,
     devices,
@@ -69,23 +68,23 @@ def decide(name: str, observed: Observed, platform: Platform, *, render: Rendere
     elif view.verdict.tenant is None:
         decision = Decision()
     else:
-        view, decision = _in_turn(view, render, now)
-    return _with_status(decision, view, now)
+        view, decision = _in_turn(view, render)
+    return _with_status(decision, view)
 
 
-def _in_turn(view: View, render: Renderer, now: datetime) -> tuple[View, Decision]:
+def _in_turn(view: View, render: Renderer) -> tuple[View, Decision]:
     """Say what brings the home to what it should be; before its turn, to what it should be until then."""
-    stack = _render(view, render, now)
+    stack = _render(view, render)
     waits = turns.must_wait(view, stack.house)
     held: frozenset[ObjectRef] = frozenset()
     if waits:
         observed, name = view.observed, view.tenant.name
         if observed.waiting is not None:
             observed = replace(observed, desired=observed.waiting, accepted_spec=observed.waiting_spec)
-        view = _view(name, observed, view.platform, view.standing, now, may_begin=observed.own_change)
-        stack = _render(view, render, now)
+        view = _view(name, observed, view.platform, view.standing, view.now, may_begin=observed.own_change)
+        stack = _render(view, render)
         held = frozenset() if observed.own_change else turns.restarting(stack.house, observed.objects)
-    decision = _build(view, stack, held, now)
+    decision = _build(view, stack, held)
     restarts = bool(turns.restarting(stack.house, view.observed.objects) - held)
     return view, replace(decision, turn=turns.turn(view, waits=waits, restarts=restarts))
 
@@ -110,15 +109,15 @@ def _view(
     return View(observed, platform, standing, verdict, memory, facts, now)
 
 
-def _render(view: View, render: Renderer, now: datetime) -> Stack:
+def _render(view: View, render: Renderer) -> Stack:
     """Return the home's objects as the live ones allow them, without Jobs that are done."""
-    situation = _situate(view, view.tenant, probe=_probe_in_s(view, view.tenant, now) == 0)
+    situation = _situate(view, probe=_probe_in_s(view) == 0)
     stack = _without_done_jobs(render(situation, view.platform), view, situation)
     objects = view.observed.objects
     return replace(stack, house=tuple(settling.settled(objects.get(reference(each)), each) for each in stack.house))
 
 
-def _build(view: View, stack: Stack, held: frozenset[ObjectRef], now: datetime) -> Decision:
+def _build(view: View, stack: Stack, held: frozenset[ObjectRef]) -> Decision:
     """Say what brings the home to this stack; what is held stays as it is."""
     objects, house = view.observed.objects, stack.house
     outdated = settling.outdated_jobs(objects, house, view.facts)
@@ -135,24 +134,25 @@ def _build(view: View, stack: Stack, held: frozenset[ObjectRef], now: datetime) 
         create_secrets=secrets.wishes(view.tenant, view.memory, standings.identity(view.observed), view.observed),
         apply=_uncovered((each for each in house if reference(each) not in blocked), live),
         delete=prune.surplus(objects, rendered) + outdated,
-        look_again_s=_look_again(view, now),
+        look_again_s=_look_again(view),
     )
 
 
-def _probe_in_s(view: View, tenant: Tenant, now: datetime) -> float | None:
+def _probe_in_s(view: View) -> float | None:
     """Return the seconds until the walls are tried, 0: now; None: not while the home is as it is."""
     # After all else: a new home's first minute belongs to its resident.
+    tenant = view.tenant
     answers = view.facts.home_assistant.is_ready and view.facts.ollama.is_ready
     is_set_up = not tenant.ollama.models or bool(view.memory.conversing)
     if tenant.suspended or not (answers and is_set_up):
         return None
     made = str((view.observed.namespace or {"metadata": {}})["metadata"].get("creationTimestamp", ""))
-    return walls.due_in_s(tenant.name, view.memory, view.platform, made=made, now=now)
+    return walls.due_in_s(tenant.name, view.memory, view.platform, made=made, now=view.now)
 
 
-def _situate(view: View, tenant: Tenant, *, probe: bool) -> Situation:
+def _situate(view: View, *, probe: bool) -> Situation:
     """Say which of the objects that come and go belong into the stack now."""
-    facts, memory = view.facts, view.memory
+    tenant, facts, memory = view.tenant, view.facts, view.memory
     # Jobs under way are not withdrawn because a pod restarts, or because a day begins.
     probing = walls.purpose(memory, view.observed.neighbour, facts) if probe or walls.has_begun(memory, facts) else ""
     is_claimed = memories.is_claimed(memory, facts)
@@ -209,28 +209,28 @@ def _uncovered(desired: Iterable[Manifest], live: Mapping[ObjectRef, Manifest]) 
     return tuple(found)
 
 
-def _look_again(view: View, now: datetime) -> float | None:
+def _look_again(view: View) -> float | None:
     """Return the seconds until something changes that no watch tells of."""
-    probe_in_s = _probe_in_s(view, view.tenant, now)
+    probe_in_s = _probe_in_s(view)
     looks = [probe_in_s] if probe_in_s else []
     if view.facts.pull.state is JobState.UNDER_WAY:
         looks.append(PULL_LOOK_S)
     if Reason.STARTING in (view.facts.home_assistant.reason, view.facts.ollama.reason):
         looks.append(START_LOOK_S)
-    move_in_s = devices.move_in_s(view.memory.gpu_failure, now)
+    move_in_s = devices.move_in_s(view.memory.gpu_failure, view.now)
     if move_in_s is not None:
         looks.append(move_in_s)
     reports: tuple[JobReport, ...] = (view.facts.pull, view.facts.converse, *view.facts.probes)
     looks.extend(each.retry_in_s for each in reports if each.retry_in_s)
-    rest_s = upgrading.rest_s(view.memory.upgrade, view.platform, now)
+    rest_s = upgrading.rest_s(view.memory.upgrade, view.platform, view.now)
     if rest_s is not None:
         looks.append(rest_s)
     return min(looks, default=None)
 
 
-def _with_status(decision: Decision, view: View, now: datetime) -> Decision:
+def _with_status(decision: Decision, view: View) -> Decision:
     found = conditions.walk(view)
-    desired = status.assemble(view, found, now)
+    desired = status.assemble(view, found, view.now)
     live = reading.status(view.observed.tenant) if view.observed.tenant else {}
     return replace(
         decision,

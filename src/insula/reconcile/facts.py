@@ -8,14 +8,13 @@ from typing import Final
 from insula.domain import names
 from insula.domain.gpu import GpuFailure
 from insula.domain.manifests import Manifest, ObjectRef
-from insula.domain.probes import Position
+from insula.domain.probes import WITHIN
 from insula.domain.situation import Memory
 from insula.reconcile import devices, job_reports, reading, workloads
 from insula.reconcile.job_reports import JobReport
 from insula.reconcile.workloads import Workload
 
 CLAIM_CONTAINER: Final = "claim"
-PROBED: Final = (Position.HOME_ASSISTANT, Position.OLLAMA)
 
 
 @dataclass(frozen=True)
@@ -68,7 +67,7 @@ def gather(objects: Mapping[ObjectRef, Manifest], memory: Memory, now: datetime)
         pull=job_reports.report(objects, names.PULL, names.PULL_COMPONENT, "the pull Job", now=now),
         converse=job_reports.report(objects, names.CONVERSE, names.CONVERSE, "the converse Job", now=now),
         probes=tuple(
-            job_reports.report(objects, name, name, "the probe Job", now=now) for name in map(names.probe, PROBED)
+            job_reports.report(objects, name, name, "the probe Job", now=now) for name in map(names.probe, WITHIN)
         ),
         gpu_failure=devices.failed(objects),
     )

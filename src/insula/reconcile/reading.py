@@ -41,6 +41,11 @@ def annotations(manifest: Manifest) -> Mapping[str, str]:
     return found
 
 
+def rendered_hash(manifest: Manifest) -> str:
+    """Return the hash of the rendering that an object, a template or its pod was made from, empty if it has none."""
+    return annotations(manifest).get(names.ANNOTATION_HASH, "")
+
+
 def uid(manifest: Manifest | None) -> str:
     """Return an object's UID, empty if there is no object."""
     return str(manifest["metadata"].get("uid", "")) if manifest else ""

@@ -4,9 +4,10 @@ from collections.abc import Iterable, Mapping
 
 from insula.domain import names
 from insula.domain.manifests import Manifest, ObjectRef, reference
+from insula.domain.probes import WITHIN
 from insula.reconcile import reading
 from insula.reconcile.covers import quantity
-from insula.reconcile.facts import PROBED, Facts
+from insula.reconcile.facts import Facts
 from insula.reconcile.job_reports import JobReport
 
 
@@ -28,7 +29,7 @@ def outdated_jobs(
     objects: Mapping[ObjectRef, Manifest], desired: Iterable[Manifest], facts: Facts
 ) -> tuple[ObjectRef, ...]:
     """Return the live Jobs that were rendered otherwise, or gave up so long ago that it is time to try again."""
-    probes = dict(zip(map(names.probe, PROBED), facts.probes, strict=True))
+    probes = dict(zip(map(names.probe, WITHIN), facts.probes, strict=True))
     reports: Mapping[str, JobReport] = {names.PULL: facts.pull, names.CONVERSE: facts.converse, **probes}
     found = []
     for each in desired:
@@ -45,8 +46,7 @@ def outdated_jobs(
 
 def is_rendered_alike(live: Manifest, desired: Manifest) -> bool:
     """Say whether the live object was made from this very rendering."""
-    written = reading.annotations(desired).get(names.ANNOTATION_HASH, "")
-    return reading.annotations(live).get(names.ANNOTATION_HASH) == written
+    return reading.rendered_hash(live) == reading.rendered_hash(desired)
 
 
 def _storage(spec: Manifest) -> str:

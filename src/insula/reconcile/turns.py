@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable, Mapping
 
-from insula.domain import names
 from insula.domain.manifests import Manifest, ObjectRef, reference
 from insula.reconcile import reading
 from insula.reconcile.model import Turn
@@ -44,4 +43,4 @@ def _answers(view: View) -> bool:
 
 def _mark(deployment: Manifest) -> str:
     template: Manifest = deployment["spec"]["template"]
-    return reading.annotations(template).get(names.ANNOTATION_HASH, "")
+    return reading.rendered_hash(template)

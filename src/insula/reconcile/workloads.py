@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
-from insula.domain import names
 from insula.domain.errors import cap
 from insula.domain.manifests import Manifest, ObjectRef
 from insula.reconcile import reading
@@ -159,10 +158,7 @@ def _on_its_way(pod: Manifest, name: str, title: str, *, now: datetime, is_first
 
 
 def _is_current(pod: Manifest, deployment: Manifest) -> bool:
-    template = deployment["spec"]["template"]
-    return reading.annotations(pod).get(names.ANNOTATION_HASH) == reading.annotations(template).get(
-        names.ANNOTATION_HASH
-    )
+    return reading.rendered_hash(pod) == reading.rendered_hash(deployment["spec"]["template"])
 
 
 def _is_over(pod: Manifest) -> bool:

@@ -10,11 +10,10 @@ from typing import Final
 from insula.domain import names, probe_plan
 from insula.domain.manifests import Manifest
 from insula.domain.platform import Platform
-from insula.domain.probes import Position, Probe, in_order
+from insula.domain.probes import WITHIN, Position, Probe, in_order
 from insula.domain.situation import Situation
 from insula.render import jobs, objects, pods
 
-POSITIONS: Final = (Position.HOME_ASSISTANT, Position.OLLAMA)
 DEADLINE_S: Final = 180  # of the pod; the probes themselves end within some ten seconds
 RETRIES: Final = 2
 # Ollama's place has no DNS, and shall find that out in seconds.
@@ -25,7 +24,7 @@ NODE_ADDRESS: Final[Manifest] = {"name": "NODE_ADDRESS", "valueFrom": {"fieldRef
 def periodic(tenant: str, platform: Platform, situation: Situation) -> Iterator[Manifest]:
     """Yield the Jobs that the operator has try a home's walls from time to time, knowing no addresses."""
     planned = probe_plan.plan(probe_plan.from_within(gateway(platform), situation.neighbour, outside(platform)))
-    for position in POSITIONS:
+    for position in WITHIN:
         yield job(tenant, platform, position, planned, purpose=situation.probe)
 
 

@@ -1,15 +1,11 @@
 """The words after `insula sandbox gpu`: start, stop, fail, heal."""
 
-import os
 from typing import Annotated
 
 import typer
 
-from insula.domain.errors import UnavailableError, UsageError
 from insula.sandbox import simulated_gpus
-from insula.sandbox.alone import alone
-from insula.sandbox.cluster import Cluster
-from insula.sandbox.layout import Layout
+from insula.sandbox.alone import alone, cluster_to_change
 from insula.sandbox.progress import reporting
 from insula.sandbox.simulated_gpus import DEVICE, Devices
 from insula.sandbox.workers import FIRST
@@ -27,7 +23,7 @@ def start(
     resource: Annotated[str, typer.Option(help="What Kubernetes calls a share.")] = Devices.resource,
 ) -> None:
     """Give every node simulated GPUs."""
-    cluster = _cluster()
+    cluster = cluster_to_change("devices")
     with alone(cluster.layout), reporting() as progress:
         simulated_gpus.start(cluster, Devices(devices, shares, resource), progress)
     typer.echo(f"Each node has {devices * shares} {resource}, simulated.")
@@ -36,7 +32,7 @@ def start(
 @app.command()
 def stop() -> None:
     """Take the simulated GPUs away."""
-    cluster = _cluster()
+    cluster = cluster_to_change("devices")
     with alone(cluster.layout):
         simulated_gpus.stop(cluster)
     typer.echo("The simulated GPUs are gone.")
@@ -45,22 +41,12 @@ def stop() -> None:
 @app.command()
 def fail(device: Device = DEVICE, node: Node = FIRST) -> None:
     """Let a device fail."""
-    simulated_gpus.set_health(_cluster(), device, node, healthy=False)
+    simulated_gpus.set_health(cluster_to_change("devices"), device, node, healthy=False)
     typer.echo(f"{device} of {node} has failed.")
 
 
 @app.command()
 def heal(device: Device = DEVICE, node: Node = FIRST) -> None:
     """Let a failed device be well again."""
-    simulated_gpus.set_health(_cluster(), device, node, healthy=True)
+    simulated_gpus.set_health(cluster_to_change("devices"), device, node, healthy=True)
     typer.echo(f"{device} of {node} is well.")
-
-
-def _cluster() -> Cluster:
-    """Return the sandbox's cluster, for somebody who may change it."""
-    layout = Layout.default()
-    if os.geteuid() != 0:
-        raise UsageError("only root can change a sandbox's devices", remedy="run it with sudo")
-    if not layout.kubeconfig.exists():
-        raise UnavailableError("the sandbox is not up", remedy="run `insula sandbox up`")
-    return Cluster(layout, layout.state / "bin")

@@ -1,15 +1,14 @@
 """The words after `insula sandbox node`: list, stop, start, remove."""
 
 import json
-import os
 import time
 from typing import Annotated
 
 import typer
 
-from insula.domain.errors import UnavailableError, UsageError
+from insula.domain.errors import UsageError
 from insula.sandbox import workers
-from insula.sandbox.alone import alone
+from insula.sandbox.alone import alone, cluster_to_change
 from insula.sandbox.cluster import Cluster
 from insula.sandbox.layout import Layout
 
@@ -44,7 +43,7 @@ def stop(
     force: Annotated[bool, typer.Option("--force", help="Stop the control plane, too.")] = False,
 ) -> None:
     """Stop a node as a power cut would: its cable is pulled and all on it is killed. Its data stay."""
-    cluster = _cluster()
+    cluster = cluster_to_change("nodes")
     with alone(cluster.layout):
         workers.stop(cluster, node, drain=drain, force=force)
     typer.echo(f"{node} is stopped.")
@@ -53,7 +52,7 @@ def stop(
 @app.command()
 def start(node: Node) -> None:
     """Start a stopped node, and wait until it is Ready."""
-    cluster = _cluster()
+    cluster = cluster_to_change("nodes")
     with alone(cluster.layout):
         began = time.monotonic()
         workers.start(cluster, node)
@@ -63,17 +62,7 @@ def start(node: Node) -> None:
 @app.command()
 def remove(node: Node) -> None:
     """Remove a worker with all that it holds; its pods go to other nodes first, if it runs."""
-    cluster = _cluster()
+    cluster = cluster_to_change("nodes")
     with alone(cluster.layout):
         workers.remove(cluster, node)
     typer.echo(f"{node} is removed.")
-
-
-def _cluster() -> Cluster:
-    """Return the sandbox's cluster, for somebody who may change it."""
-    layout = Layout.default()
-    if os.geteuid() != 0:
-        raise UsageError("only root can change a sandbox's nodes", remedy="run it with sudo")
-    if not layout.kubeconfig.exists():
-        raise UnavailableError("the sandbox is not up", remedy="run `insula sandbox up`")
-    return Cluster(layout, layout.state / "bin")

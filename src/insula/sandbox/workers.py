@@ -9,6 +9,7 @@ from datetime import datetime
 from typing import Any, Final
 
 from insula.domain.errors import NotFoundError, RefusedError, UnavailableError
+from insula.reconcile import reading
 from insula.sandbox import kubeadm, nodes, processes
 from insula.sandbox.cluster import READY_TIMEOUT_S, Cluster
 from insula.sandbox.commands import CommandError
@@ -115,14 +116,9 @@ def states(cluster: Cluster) -> dict[str, str]:
 def _state(layout: Layout, node: str, seen: dict[str, Any] | None) -> str:
     if not nodes.is_up(layout, node):
         return "stopped"
-    if seen is None or not _is_ready(seen):
+    if seen is None or not reading.holds(seen, "Ready"):
         return "not ready"
     return "ready, closed to new pods" if seen["spec"].get("unschedulable") else "ready"
-
-
-def _is_ready(seen: dict[str, Any]) -> bool:
-    conditions = seen["status"].get("conditions", [])
-    return any(each["type"] == "Ready" and each["status"] == "True" for each in conditions)
 
 
 def _known(layout: Layout, node: str) -> None:
@@ -160,4 +156,4 @@ def _answers(cluster: Cluster, node: str, since: datetime) -> bool:
         heard = str(cluster.get("lease", node, "-n", "kube-node-lease")["spec"]["renewTime"])
     except CommandError:
         return False
-    return _is_ready(seen) and datetime.fromisoformat(heard) >= since
+    return reading.holds(seen, "Ready") and datetime.fromisoformat(heard) >= since

@@ -5,6 +5,7 @@ from insula.domain.errors import NotFoundError, UnavailableError
 from insula.domain.manifests import Manifest
 from insula.domain.situation import Memory
 from insula.reconcile import reading
+from insula.services.braking import is_confirmed
 from insula.services.tenancy import Cluster, look, namespace_ref, tenant_ref
 
 
@@ -20,9 +21,7 @@ async def held(cluster: Cluster) -> list[str]:
 
 def is_held(namespace: Manifest) -> bool:
     """Say whether the brake holds this home, and nobody confirmed yet that it may go."""
-    written = reading.annotations(namespace)
-    confirmed = written.get(names.ANNOTATION_DEPARTURE_CONFIRMED)
-    return names.ANNOTATION_HELD_SINCE in written and confirmed != written.get(names.ANNOTATION_TENANT_UID)
+    return names.ANNOTATION_HELD_SINCE in reading.annotations(namespace) and not is_confirmed(namespace)
 
 
 async def adoptable(cluster: Cluster) -> list[str]:

@@ -4,11 +4,12 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any, Final
+from typing import Final
 
 from insula.domain import names
 from insula.domain.conditions import ConditionType
 from insula.domain.manifests import Manifest
+from insula.reconcile import reading
 from insula.reconcile.reasons import Reason
 
 OLDEST_MINOR: Final = 28  # Kubernetes 1.28: CEL in CRDs is stable enough for our rules
@@ -69,7 +70,7 @@ def definition(name: str, found: Manifest | None) -> Finding:
         return failed(
             check, "the CustomResourceDefinition is missing", "install Insula: docs/how-to/install-with-helm.md"
         )
-    if not holds(found, "Established"):
+    if not reading.holds(found, "Established"):
         return failed(check, "the API server does not serve it yet", f"`kubectl describe crd {name}` shows why")
     return ok(check, "served")
 
@@ -127,7 +128,7 @@ def issuer(kind: str, name: str, found: Manifest | None) -> Finding:
         return warning("issuer", "the values name no issuer: homes get no certificate", "set the issuer in the values")
     if found is None:
         return failed("issuer", f"{kind} {name} does not exist", "install cert-manager and make the issuer")
-    if not holds(found, "Ready"):
+    if not reading.holds(found, "Ready"):
         return failed("issuer", f"{kind} {name} is not ready", f"`kubectl describe {kind.lower()} {name}` shows why")
     return ok("issuer", f"{kind} {name} is ready")
 
@@ -138,10 +139,11 @@ def network_policies(
     """Judge whether the walls between tenants are enforced: by the homes' own probes, else by the network's name."""
     check = "network policies"
     isolated = ConditionType.ISOLATED
-    if through := sorted(each["metadata"]["name"] for each in tenants if _reason(each, isolated) == Reason.WALL_OPEN):
+    reasons = {each["metadata"]["name"]: reading.condition(each, isolated).get("reason") for each in tenants}
+    if through := sorted(name for name, reason in reasons.items() if reason == Reason.WALL_OPEN):
         remedy = f"`insula verify {through[0]}` shows the paths; a network that does not enforce policies is none"
         return failed(check, f"a probe went through the walls of {', '.join(through[:3])}", remedy)
-    if proven := sum(holds(each, isolated) for each in tenants):
+    if proven := sum(reading.holds(each, isolated) for each in tenants):
         return ok(check, f"enforced: probes from inside proved it in {proven} of {len(tenants)} homes")
     known = {each["metadata"]["name"] for each in daemon_sets}
     enforcing = sorted(name for name in known if name.startswith(ENFORCING))
@@ -163,17 +165,6 @@ def domain_name(host: str, addresses: Sequence[str]) -> Finding:
         return ok("DNS", f"{host} leads to {addresses[0]}")
     remedy = "add a wildcard record for the domain that leads to the ingress controller's address"
     return warning("DNS", f"{host} has no address on this machine: browsers will not find homes", remedy)
-
-
-def _reason(manifest: Manifest, condition: str) -> str:
-    conditions: list[dict[str, Any]] = manifest.get("status", {}).get("conditions", [])
-    return next((str(each.get("reason", "")) for each in conditions if each.get("type") == condition), "")
-
-
-def holds(manifest: Manifest, condition: str) -> bool:
-    """Say whether an object's condition is true."""
-    conditions: list[dict[str, Any]] = manifest.get("status", {}).get("conditions", [])
-    return any(each.get("type") == condition and each.get("status") == "True" for each in conditions)
 
 
 DEFINITIONS: Final = (f"tenants.{names.GROUP}", f"plans.{names.GROUP}")

@@ -7,6 +7,7 @@ from typing import Any, Final
 from insula.domain import names
 from insula.domain.gpu import CONFIG_LABEL, PRODUCT_LABEL, STRATEGY_LABEL, VENDOR
 from insula.domain.manifests import Manifest
+from insula.reconcile.devices import UNHEALTHY
 from insula.services.tenancy import Cluster
 
 OVER: Final = frozenset({"Succeeded", "Failed"})
@@ -104,7 +105,7 @@ def _holder(pod: Manifest, resource: str) -> Holder | None:
         pod=f"{metadata['namespace']}/{metadata['name']}",
         count=count,
         devices=tuple(sorted(health)),
-        failed=tuple(sorted(device for device, state in health.items() if state == "Unhealthy")),
+        failed=tuple(sorted(device for device, state in health.items() if state == UNHEALTHY)),
     )
 
 

@@ -8,6 +8,7 @@ from insula.domain.errors import InsulaError
 from insula.domain.manifests import Manifest
 from insula.domain.platform import Platform
 from insula.domain.probe_plan import Neighbour, Surroundings
+from insula.reconcile import reading
 from insula.render import probes
 
 # A report stays readable, and a termination message small, whatever the cluster's size.
@@ -77,10 +78,8 @@ async def _pods(cluster: Eyes, tenant: str) -> list[Manifest]:
 def _address(pods: Iterable[Manifest], component: str) -> str:
     """Return the address of a component's ready pod: a door that nobody holds open would prove nothing."""
     for pod in pods:
-        status = pod.get("status", {})
-        ready = any(each["type"] == "Ready" and each["status"] == "True" for each in status.get("conditions", []))
-        if pod["metadata"].get("labels", {}).get(names.LABEL_COMPONENT) == component and ready:
-            return str(status.get("podIP", ""))
+        if reading.labels(pod).get(names.LABEL_COMPONENT) == component and reading.holds(pod, "Ready"):
+            return str(reading.status(pod).get("podIP", ""))
     return ""
 
 

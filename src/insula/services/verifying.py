@@ -106,7 +106,7 @@ async def verify(
     tell(f"{tenant}: trying {len(planned)} paths from inside")
     runs = [
         _Run(cluster, tenant, platform, position, planned, patience_s=patience_s, poll_s=poll_s).results()
-        for position in rendering.POSITIONS
+        for position in probes.WITHIN
     ]
     for found in await asyncio.gather(*runs):
         results += found
@@ -130,6 +130,7 @@ class _Run:
         self._cluster = cluster
         self._patience_s = patience_s
         self._poll_s = poll_s
+        self._last = "it was not made"
         self._probes = probes.in_order(each for each in planned if each.position is position)
         self._job = _once(rendering.job(tenant, platform, position, self._probes, purpose=MADE_BY))
 
@@ -147,8 +148,6 @@ class _Run:
             why = f"the probe pod did not end within {self._patience_s:.0f} s: {self._last}"
             return [Result(each, probes.NOT_TRIED, why) for each in self._probes]
         return [Result(each, word) for each, word in zip(self._probes, seen, strict=True)]
-
-    _last = "it was not made"
 
     async def _seen(self) -> list[str]:
         metadata = self._job["metadata"]

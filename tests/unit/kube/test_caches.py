@@ -2,6 +2,8 @@
 
 from collections.abc import Mapping
 
+from collection import tell_all
+
 from insula.domain.manifests import Manifest, ObjectRef
 from insula.kube.caches import Cache, slim, slim_pod
 
@@ -18,7 +20,7 @@ def names(objects: Mapping[ObjectRef, Manifest]) -> set[str]:
 
 def test_objects_are_found_by_tenant() -> None:
     cache = Cache()
-    cache.replace([an_object("a", 1), an_object("b", 2, tenant="bob"), an_object("c", 3)], "3")
+    tell_all(cache, [an_object("a", 1), an_object("b", 2, tenant="bob"), an_object("c", 3)], "3")
     assert names(cache.of_tenant("alice")) == {"a", "c"}
     assert set(cache.tenants()) == {"alice", "bob"}
 
@@ -26,7 +28,7 @@ def test_objects_are_found_by_tenant() -> None:
 def test_a_list_makes_the_cache_ready() -> None:
     cache = Cache()
     assert not cache.synced.is_set()
-    cache.replace([], "1")
+    tell_all(cache, [], "1")
     assert cache.synced.is_set()
 
 
@@ -52,22 +54,22 @@ def test_old_news_of_what_we_deleted_ourselves_do_not_bring_it_back() -> None:
 
 def test_a_list_removes_what_it_lacks() -> None:
     cache = Cache()
-    cache.replace([an_object("a", 1), an_object("b", 2)], "2")
-    cache.replace([an_object("b", 2)], "9")
+    tell_all(cache, [an_object("a", 1), an_object("b", 2)], "2")
+    tell_all(cache, [an_object("b", 2)], "9")
     assert names(cache.of_tenant("alice")) == {"b"}
 
 
 def test_a_list_spares_what_we_wrote_after_it_was_read() -> None:
     cache = Cache()
     cache.upsert(an_object("a", 12))
-    cache.replace([], "10")
+    tell_all(cache, [], "10")
     assert names(cache.of_tenant("alice")) == {"a"}
 
 
 def test_a_history_that_went_backwards_is_begun_anew() -> None:
     cache = Cache()
-    cache.replace([an_object("a", 90), an_object("b", 95)], "100")
-    cache.replace([an_object("a", 40, colour="restored")], "50")
+    tell_all(cache, [an_object("a", 90), an_object("b", 95)], "100")
+    tell_all(cache, [an_object("a", 40, colour="restored")], "50")
     assert cache.get("a", "insula-alice") == an_object("a", 40, colour="restored")
     assert len(cache) == 1
 
@@ -129,7 +131,7 @@ def test_of_a_pod_only_its_whereabouts_are_kept() -> None:
 
 def test_a_list_that_broke_off_takes_nothing_away() -> None:
     cache = Cache()
-    cache.replace([an_object("a", 1), an_object("b", 2)], "2")
+    tell_all(cache, [an_object("a", 1), an_object("b", 2)], "2")
     cache.begin("5")
     cache.upsert(an_object("a", 3))
     cache.begin("6")  # the first attempt found no end

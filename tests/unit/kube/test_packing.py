@@ -1,5 +1,7 @@
 """Objects of a kind are kept small, and come back as they were."""
 
+from collection import tell_all
+
 from insula.domain.manifests import Manifest
 from insula.kube.caches import Cache
 from insula.kube.packing import DICTIONARY_BYTES, Packer
@@ -28,7 +30,7 @@ def test_objects_that_are_alike_are_kept_as_their_difference() -> None:
 def test_a_cache_that_packs_tells_the_same() -> None:
     plain, small = Cache(), Cache(packer=Packer())
     for cache in (plain, small):
-        cache.replace([a_policy(home) for home in range(50)], "50")
+        tell_all(cache, [a_policy(home) for home in range(50)], "50")
         cache.upsert({**a_policy(7), "spec": "changed"})  # of the same version: old news
         cache.remove(a_policy(9))
     assert list(small.all()) == list(plain.all())
