@@ -42,6 +42,8 @@ def init(layout: Layout, node: str = NODE_NAMES[0]) -> None:
     else:
         _reset(layout, node)
         _write(layout, node, "audit-policy.yaml", kubeadm_settings.audit_policy())
+        for name, text in kubeadm_settings.patches().items():
+            _write(layout, node, f"{kubeadm_settings.PATCHES}/{name}", text)
         _write(layout, node, SETTINGS, kubeadm_settings.init_settings(layout, node))
         _kubeadm(layout, node, ["init", *_settings_arguments()])
         _await(lambda: is_ready(layout, node), f"the API server of {node}", layout.node(node).logs)
@@ -111,6 +113,7 @@ def _settings_arguments() -> list[str]:
 def _write(layout: Layout, node: str, name: str, content: str) -> None:
     """Write a file into the node's /etc/kubernetes, for root alone: it may hold a token."""
     path = layout.node(node).kubernetes / name
+    path.parent.mkdir(mode=0o700, exist_ok=True)
     path.touch(mode=0o600)
     path.write_text(content)
 

@@ -23,6 +23,7 @@ KUBEADM_API: Final = "kubeadm.k8s.io/v1beta4"
 INSIDE: Final = "/etc/kubernetes"
 AUDIT_POLICY: Final = f"{INSIDE}/audit-policy.yaml"
 AUDIT_LOG: Final = "/var/log/kubernetes/audit.log"
+PATCHES: Final = "patches"  # a directory in INSIDE
 # /usr is read-only in a node, so volume plugins get another place than the usual one below /usr/libexec.
 VOLUME_PLUGINS: Final = "/var/lib/kubelet/volumeplugins"
 
@@ -41,6 +42,7 @@ def init_settings(layout: Layout, node: str) -> str:
                 "kind": "InitConfiguration",
                 "localAPIEndpoint": {"advertiseAddress": str(layout.node_address(node)), "bindPort": API_SERVER_PORT},
                 "nodeRegistration": _registration(layout, node),
+                "patches": {"directory": f"{INSIDE}/{PATCHES}"},
             },
             _cluster(layout, node),
             _kubelet(),
@@ -87,6 +89,28 @@ def audit_policy() -> str:
             }
         ]
     )
+
+
+# kubeadm asks for 850 thousandths of a core for these, which on a machine of two is the room of four homes. The API
+# server and etcd, which all wait for, keep what kubeadm asks for them.
+_SMALLER: Final = {
+    "kube-controller-manager": ("v1", "Pod", 50),
+    "kube-scheduler": ("v1", "Pod", 20),
+    "corednsdeployment": ("apps/v1", "Deployment", 20),
+}
+
+
+def patches() -> dict[str, str]:
+    """Return the files that lower what kubeadm asks for the cluster's own programs, by their names."""
+    return {f"{target}+strategic.yaml": _documents([_asking(target)]) for target in _SMALLER}
+
+
+def _asking(target: str) -> Manifest:
+    version, kind, cpu_m = _SMALLER[target]
+    name = "coredns" if kind == "Deployment" else target
+    pod = {"containers": [{"name": name, "resources": {"requests": {"cpu": f"{cpu_m}m"}}}]}
+    spec = {"template": {"spec": pod}} if kind == "Deployment" else pod
+    return {"apiVersion": version, "kind": kind, "metadata": {"name": name, "namespace": "kube-system"}, "spec": spec}
 
 
 def _registration(layout: Layout, node: str) -> Manifest:

@@ -68,3 +68,13 @@ def test_worker_joins_the_first_node() -> None:
     joining = yaml.safe_load(text)
     assert joining["discovery"]["bootstrapToken"]["apiServerEndpoint"] == "10.99.0.11:6443"
     assert joining["nodeRegistration"]["name"] == "n2"
+
+
+def test_the_clusters_own_programs_leave_room_for_homes() -> None:
+    asked = {name: yaml.safe_load(text) for name, text in kubeadm_settings.patches().items()}
+
+    scheduler = asked["kube-scheduler+strategic.yaml"]["spec"]["containers"][0]
+    coredns = asked["corednsdeployment+strategic.yaml"]["spec"]["template"]["spec"]["containers"][0]
+
+    assert (scheduler["name"], scheduler["resources"]["requests"]) == ("kube-scheduler", {"cpu": "20m"})
+    assert (coredns["name"], coredns["resources"]["requests"]) == ("coredns", {"cpu": "20m"})
