@@ -164,14 +164,10 @@ def processor_s(pid: int) -> float:
 
 
 def _kubeconfig(access: Access) -> Manifest:
-    def encoded(pem: bytes) -> str:
-        return base64.b64encode(pem).decode()
-
-    cluster = {"server": access.server, "certificate-authority-data": encoded(access.ca_pem)}
-    user = {"client-certificate-data": encoded(access.certificate_pem), "client-key-data": encoded(access.key_pem)}
+    cluster = {"server": access.server, "certificate-authority-data": base64.b64encode(access.ca_pem).decode()}
     return {
         "current-context": "bench",
         "contexts": [{"name": "bench", "context": {"cluster": "bench", "user": "bench"}}],
         "clusters": [{"name": "bench", "cluster": cluster}],
-        "users": [{"name": "bench", "user": user}],
+        "users": [{"name": "bench", "user": {"token": access.token}}],
     }

@@ -43,7 +43,7 @@ async def measure(world: World, *, count: int, rounds: int, per_s: float, tell: 
 
     No controller is played: a home comes as far as its objects.
     """
-    peer = Peer(world.server.access)
+    peer = Peer(world.client.access)
     try:
         floor = [f"floor-{number}" for number in range(FLOOR_HOMES)]
         paced = Paced(

@@ -28,7 +28,8 @@ class Peer:
 
     def __init__(self, access: Access) -> None:
         connector = aiohttp.TCPConnector(ssl=access.ssl_context(), limit=64)
-        self._session = aiohttp.ClientSession(connector=connector)
+        login = {"Authorization": f"Bearer {access.token}"}
+        self._session = aiohttp.ClientSession(connector=connector, headers=login)
         self._server = access.server
 
     async def close(self) -> None:

@@ -19,7 +19,8 @@ REST_S = 5.0
 
 @pytest_asyncio.fixture
 async def bench(server: ApiServer, world: World, tmp_path: Path) -> worlds.World:
-    return worlds.World(server, world.client, tmp_path)
+    operators_access = await worlds.log_in(server, world.client, worlds.OPERATORS)
+    return worlds.World(server, world.client, tmp_path, operators_access)
 
 
 @pytest_asyncio.fixture

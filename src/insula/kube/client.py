@@ -3,7 +3,6 @@
 import asyncio
 import contextlib
 import copy
-import json
 import math
 import random
 import time
@@ -12,6 +11,7 @@ from types import TracebackType
 from typing import Any, Final, Protocol, Self
 
 import aiohttp
+import orjson
 from aiohttp.abc import AbstractStreamWriter
 
 from insula.domain.errors import NotFoundError, UnavailableError
@@ -200,7 +200,7 @@ class Client:
         """Send a request and return the JSON object that it is answered with."""
         body = await self.send(request)
         try:
-            answer: Manifest = json.loads(body)
+            answer: Manifest = orjson.loads(body)
         except ValueError as error:
             raise UnavailableError(
                 f"{request.verb} {request.path}: the answer is not JSON",

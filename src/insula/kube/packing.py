@@ -1,12 +1,13 @@
 """Keeps objects small: homes are alike, so an object is kept as what tells it from the first ones of its kind.
 
-A home has about forty objects. As Python values they take a quarter of a megabyte; packed, a hundredth of that.
+A home has about forty objects. As Python values they take a quarter of a megabyte; packed, a thirtieth of that.
 """
 
-import json
 import zlib
 from dataclasses import dataclass
 from typing import Final
+
+import orjson
 
 from insula.domain.manifests import Manifest
 
@@ -24,7 +25,7 @@ class Packed:
     def manifest(self) -> Manifest:
         """Return the object; each call makes a new one."""
         text = zlib.decompressobj(zdict=self.dictionary).decompress(self.content)
-        found: Manifest = json.loads(text)
+        found: Manifest = orjson.loads(text)
         return found
 
 
@@ -38,7 +39,7 @@ class Packer:
 
     def pack(self, manifest: Manifest) -> Packed:
         """Return an object, packed."""
-        text = json.dumps(manifest, separators=(",", ":")).encode()
+        text = orjson.dumps(manifest)
         deflate = self._primed.copy()  # to read the dictionary anew would take longer than all the rest
         packed = Packed(deflate.compress(text) + deflate.flush(), self._dictionary)
         if self._first is not None:

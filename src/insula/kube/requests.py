@@ -1,10 +1,11 @@
 """What to send for each verb: pure, so that every rule of the API's HTTP is tested without a server."""
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 from urllib.parse import quote
+
+import orjson
 
 from insula.domain.errors import InvalidSpecError
 from insula.domain.manifests import Manifest, ObjectRef, reference
@@ -12,7 +13,7 @@ from insula.domain.names import FIELD_MANAGER
 from insula.kube import kinds
 from insula.kube.kinds import Kind
 
-LIST_PAGE: Final = 500  # objects in one answer; bounds the memory that a list takes on both sides
+LIST_PAGE: Final = 100  # objects in one answer; bounds the memory that a list takes on both sides
 
 _JSON: Final = "application/json"
 _MERGE_PATCH: Final = "application/merge-patch+json"
@@ -149,4 +150,4 @@ def _selection(selector: str, fields: str) -> dict[str, str]:
 
 
 def _encode(value: Mapping[str, Any]) -> bytes:
-    return json.dumps(value, separators=(",", ":")).encode()
+    return orjson.dumps(value)

@@ -1,12 +1,12 @@
 """Follows one kind for ever: lists, watches with bookmarks, lists again on 410, reconnects when it falls silent."""
 
 import asyncio
-import json
 import random
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from typing import Final, Protocol
 
+import orjson
 import structlog
 
 from insula.domain.errors import InsulaError, NotFoundError, UnavailableError
@@ -145,7 +145,7 @@ async def _changes(client: Client, watch: Watch, sink: Sink, since: str) -> Asyn
 
 def _decode(line: bytes) -> Manifest:
     try:
-        event: Manifest = json.loads(line)
+        event: Manifest = orjson.loads(line)
     except ValueError as error:
         raise UnavailableError("a watch sent a line that is not JSON") from error
     return event

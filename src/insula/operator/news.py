@@ -1,6 +1,6 @@
 """Tells what is news about a Tenant or Plan: all but its status, which the operator writes itself and never reads."""
 
-import json
+import orjson
 
 from insula.domain.manifests import Manifest
 
@@ -20,6 +20,6 @@ class News:
             return True
         # The generation counts the changes of the spec; a write of the status moves the resource version alone.
         lasting = {name: value for name, value in metadata.items() if name != "resourceVersion"}
-        state = hash(json.dumps(lasting, sort_keys=True))
+        state = hash(orjson.dumps(lasting, option=orjson.OPT_SORT_KEYS))
         before, self._told[key] = self._told.get(key), state
         return before != state

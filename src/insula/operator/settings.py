@@ -26,8 +26,8 @@ class Settings:
     platform: Platform
     namespace: str
     """Where the Lease, the signing keys and the verify keys live: the release's."""
-    workers: int = 4
-    """How many homes are looked at at the same time."""
+    workers: int = 16
+    """How many homes are looked at at the same time: enough that the API server is never waited for alone."""
     lease: bool = True
     """Whether to lead by a Lease; off only where nothing else can be running."""
     port: int = 8080

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
 from insula.domain.conditions import Condition, ConditionType
 from insula.domain.manifests import Manifest
@@ -12,6 +12,18 @@ from insula.reconcile.model import EventWish
 from insula.reconcile.remembering import missing_models
 from insula.reconcile.standing import Standing, identity
 from insula.reconcile.view import Finding, View
+
+# What a person waits for. The conditions tell the steps between, and Kubernetes has Events of its own for pods.
+MILESTONES: Final = frozenset(
+    {
+        ConditionType.ACCEPTED,
+        ConditionType.CLAIMED,
+        ConditionType.ROUTE_READY,
+        ConditionType.MODELS_READY,
+        ConditionType.READY,
+        ConditionType.ISOLATED,
+    }
+)
 
 
 def assemble(view: View, found: Mapping[ConditionType, Finding], now: datetime) -> Manifest:
@@ -32,12 +44,12 @@ def assemble(view: View, found: Mapping[ConditionType, Finding], now: datetime) 
 
 
 def transitions(view: View, found: Mapping[ConditionType, Finding]) -> tuple[EventWish, ...]:
-    """Return an event for each condition that became true, and for each new trouble."""
+    """Return an event for each milestone that was reached, and for each new trouble."""
     tenant = view.observed.tenant or {"metadata": {}}
     events = []
     for kind, finding in found.items():
         before = reading.condition(tenant, kind)
-        if finding.holds and before.get("status") != "True":
+        if finding.holds and before.get("status") != "True" and kind in MILESTONES:
             events.append(EventWish("Normal", str(finding.reason), f"{kind}: {finding.message}"))
         elif _is_worth_a_warning(kind, finding) and before.get("reason") != finding.reason:
             events.append(EventWish("Warning", str(finding.reason), f"{kind}: {finding.message}"))

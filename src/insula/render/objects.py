@@ -1,9 +1,10 @@
 """What all rendered objects share: metadata, labels, and the hash of what was rendered."""
 
 import hashlib
-import json
 from collections.abc import Mapping
 from typing import Any, Final
+
+import orjson
 
 from insula.domain import names
 from insula.domain.manifests import Manifest
@@ -33,8 +34,8 @@ def selector(tenant: str, component: str) -> dict[str, str]:
 
 def digest(value: Any) -> str:
     """Return a short hash of a JSON value, the same for the same content whatever its order."""
-    text = json.dumps(value, sort_keys=True, separators=(",", ":"))
-    return hashlib.sha256(text.encode()).hexdigest()[:HASH_LENGTH]
+    text = orjson.dumps(value, option=orjson.OPT_SORT_KEYS)
+    return hashlib.sha256(text).hexdigest()[:HASH_LENGTH]
 
 
 def stamped(manifest: Manifest) -> Manifest:

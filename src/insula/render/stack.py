@@ -37,12 +37,15 @@ def stack(situation: Situation, platform: Platform) -> Stack:
 
 
 def _ground(tenant: Tenant, situation: Situation, platform: Platform) -> Iterator[Manifest]:
-    """Yield the walls before anything that could look over them."""
+    """Yield the walls before anything that could look over them.
+
+    The operator's own binding is the first: the API server has honoured it when the Secrets' turn comes.
+    """
+    yield accounts.operator_binding(tenant.name, platform)
     yield from quota.quotas(tenant, platform, moving=situation.moving)
     yield quota.limit_range(tenant)
     yield from network.policies(tenant, platform)
     yield from accounts.service_accounts(tenant.name)
-    yield accounts.operator_binding(tenant.name, platform)
 
 
 def _house(tenant: Tenant, situation: Situation, platform: Platform) -> Iterator[Manifest]:

@@ -52,7 +52,8 @@ class Actor:
         """Do everything that was decided for a tenant.
 
         Ground and Secrets stand whole before anything is built on them. Within each part one failure keeps nothing
-        else from being made, and the status is written all the same, for it tells what was seen.
+        else from being made, and the status is written all the same, for it tells what was seen. A home that was
+        begun and all of it made is looked at again at once: what it has come to is told then.
 
         Raises:
             InsulaError: The first failure, after all the rest was done.
@@ -60,6 +61,8 @@ class Actor:
         failures = await self._prepare(name, decision)
         if not failures:
             failures = await self._build(name, observed, decision)
+        if observed.namespace is None and decision.ground and not failures:
+            return
         untold: list[InsulaError] = []
         if decision.status is not None and observed.tenant is not None:
             untold = await _caught(self._grip.apply_status(_status(observed.tenant, decision.status)))

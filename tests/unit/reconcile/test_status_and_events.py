@@ -55,10 +55,16 @@ def test_a_status_in_a_namespace_of_another_bears_no_identity_of_another() -> No
     assert "tenantId" not in world.tenant["status"]
 
 
-def test_what_became_true_is_told_once() -> None:
+def test_a_milestone_is_told_once() -> None:
+    world = World().settle()
+    world.bind_volumes().start_home_assistant()
+    told = [event for _ in range(3) for event in world.step().events]
+    assert [event.reason for event in told if event.message.startswith("Claimed: ")] == ["Claimed"]
+
+
+def test_a_step_between_milestones_is_no_event() -> None:
     world = World().settle()
     world.start_ollama()
-    assert EventWish("Normal", "Running", "OllamaReady: Ollama answers") in world.step().events
     assert world.step().events == ()
 
 

@@ -76,7 +76,7 @@ def test_names_depend_on_nothing_but_the_tenants_name(name: str, gpu: int) -> No
 def test_the_ground_can_stand_before_the_secrets_and_the_house_mounts_them() -> None:
     rendered = stack(a_situation(), a_platform())
     assert next(each["kind"] for each in rendered.ground) == "Namespace"
-    assert [each["kind"] for each in rendered.ground][-1] == "RoleBinding"
+    assert [each["kind"] for each in rendered.ground][1] == "RoleBinding"
     assert "Deployment" not in [each["kind"] for each in rendered.ground]
 
 

@@ -47,9 +47,19 @@ def whole_decision() -> Decision:
     )
 
 
-async def test_all_is_done_in_its_order() -> None:
+def a_home_that_stands() -> Observed:
+    return Observed(tenant=a_tenant("alice"), namespace=an_object("Namespace", NAMESPACE))
+
+
+async def test_of_a_home_that_was_begun_the_next_look_tells() -> None:
     cluster = FakeCluster()
     await carry_out(cluster, whole_decision())
+    assert cluster.done[-1] == "delete Service/old"
+
+
+async def test_all_is_done_in_its_order() -> None:
+    cluster = FakeCluster()
+    await carry_out(cluster, whole_decision(), a_home_that_stands())
     assert cluster.done == [
         "apply ServiceAccount/ground",
         "create Secret/resident-account",
@@ -73,7 +83,7 @@ async def test_what_could_not_be_written_down_is_not_told_either() -> None:
     cluster = FakeCluster()
     cluster.failures["status Tenant/alice"] = [UnavailableError("etcd is slow")]
     with pytest.raises(UnavailableError):
-        await carry_out(cluster, whole_decision())
+        await carry_out(cluster, whole_decision(), a_home_that_stands())
     assert "event Made" not in cluster.done
 
 
