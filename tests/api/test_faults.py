@@ -13,11 +13,12 @@ from api.proxy import Call, Fate
 from api.server import ApiServer
 from insula.domain import names
 from insula.domain.manifests import reference
+from insula.operator.settings import Settings
 
 Name = Callable[[str], str]
 MODELS = {"gemma3:270m": "sha256:" + "0" * 64}
 BACK_SOON = Fate(answer=429, headers={"Retry-After": "0"})
-WORKERS = 4  # the operator's default
+WORKERS = Settings.workers
 
 
 async def make(world: World, name: str) -> None:
@@ -97,7 +98,7 @@ async def test_a_server_that_asks_for_patience_is_not_hammered(server: ApiServer
         await operator.rest()
         operator.proxy.script = busy
         started = clock()
-        homes = [a_name("alice") for _ in range(3 * WORKERS)]
+        homes = [a_name("alice") for _ in range(2 * WORKERS)]
         for name in homes:
             await world.create(a_tenant(name))
         await asyncio.sleep(2.5)

@@ -61,6 +61,7 @@ def test_the_values_file_shows_every_field_but_those_that_are_absent_by_default(
     absent = (
         *("modelRegistry.opening", "modelRegistry.pods", "packageIndex.opening"),
         *("metrics.scraper", "global", "defaultPlan.spec.gpu"),
+        *(f"defaultPlan.spec.inference.{name}" for name in ("keepAlive", "gpuSecondsPerDay", "sleepAfter")),
     )
     assert {path for path in missing if not path.startswith(absent)} == set()
 

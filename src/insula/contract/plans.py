@@ -7,6 +7,7 @@ from pydantic import BeforeValidator, Field, ValidationError
 from insula.contract.base import Model, Shape, marks
 from insula.contract.fields import Cidr, GpuShares, HostGlob, ModelGlob, StorageGiB
 from insula.contract.gpus import GpuSpec, without_words
+from insula.contract.inference import InferenceSpec
 from insula.contract.quantities import CpuQuantity, MemoryQuantity, parse_cpu, parse_memory
 from insula.domain import tenants
 from insula.domain.errors import InvalidSpecError
@@ -132,6 +133,9 @@ class PlanSpec(Model):
     gpu: GpuSpec | None = None
     """What the homes compute on. Absent: whole devices (`nvidia.com/gpu`) for those who ask, up to the ceiling."""
 
+    inference: InferenceSpec = InferenceSpec()
+    """How the gateway treats the homes' prompts."""
+
     storage_class: Annotated[str, Field(max_length=253)] = ""
     """The StorageClass of the volumes. Empty: the provider's, or else the cluster's default."""
 
@@ -169,6 +173,7 @@ class PlanSpec(Model):
             max_storage_gib=self.ceilings.storage_gib or home_assistant.storage_gib + ollama.storage_gib,
             max_gpu=max_gpu,
             gpu=gpu,
+            inference=self.inference.to_domain(),
             storage_class=self.storage_class,
             allowed_models=self.allowed_models,
             allowed_hosts=self.allowed_hosts,

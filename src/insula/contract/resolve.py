@@ -163,6 +163,7 @@ def _ollama(spec: TenantSpec, plan: tenants.Plan) -> tenants.Ollama:
         image=asked.image or "",
         gpu=gpu,
         device=plan.gpu,
+        inference=plan.inference,
     )
 
 

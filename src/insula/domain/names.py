@@ -31,6 +31,7 @@ ANNOTATION_PULLED: Final = "insula.dev/pulled"  # JSON {"volume": UID, "models":
 ANNOTATION_UPGRADE: Final = "insula.dev/upgrade"  # JSON of an image of Home Assistant that is tried, or failed
 ANNOTATION_ACCEPTED_SPEC: Final = "insula.dev/accepted-spec"  # JSON of the last accepted tenant and plan
 ANNOTATION_WALLS: Final = "insula.dev/walls"  # JSON: when the walls were tried last, and what came of it
+ANNOTATION_INFERENCE: Final = "insula.dev/inference"  # JSON: how the gateway treats the home's prompts
 ANNOTATION_RETAINED_SINCE: Final = "insula.dev/retained-since"  # when the Tenant went and its data stayed
 ANNOTATION_HELD_SINCE: Final = "insula.dev/held-since"  # since when the brake holds a home whose Tenant went
 # Annotation that a person writes: the UID of the Tenant whose home may go past the brake.

@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from insula.domain.gpu import Gpu
+from insula.domain.inference import Inference
 from insula.domain.quantities import Resources
 
 
@@ -34,6 +35,7 @@ class Ollama:
     image: str = ""
     gpu: int = 0
     device: Gpu = field(default_factory=Gpu)
+    inference: Inference = field(default_factory=Inference)
 
 
 @dataclass(frozen=True)
@@ -66,6 +68,7 @@ class Plan:
     max_storage_gib: int
     max_gpu: int = 0
     gpu: Gpu = field(default_factory=Gpu)
+    inference: Inference = field(default_factory=Inference)
     storage_class: str = ""
     allowed_models: tuple[str, ...] = ()
     allowed_hosts: tuple[str, ...] = ()

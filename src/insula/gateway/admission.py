@@ -5,7 +5,7 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Final, Protocol
 
 from insula.gateway.errors import NotReadyError
-from insula.gateway.paths import Endpoint
+from insula.gateway.prompts import Prompt
 from insula.gateway.tenants import TenantRoute
 
 # Ollama's pod becomes ready within seconds once its image is on the node.
@@ -15,7 +15,7 @@ RETRY_AFTER_S: Final = 5
 class Admission(Protocol):
     """Decides when a request goes on, and holds its place until the answer is complete."""
 
-    def admit(self, route: TenantRoute, endpoint: Endpoint) -> AbstractAsyncContextManager[str]:
+    def admit(self, route: TenantRoute, prompt: Prompt) -> AbstractAsyncContextManager[str]:
         """Wait for the request's turn and give the backend's "address:port" for as long as the answer takes.
 
         Raises:
@@ -28,7 +28,7 @@ class PassThrough:
     """Lets every request go on at once, if the tenant's Ollama is ready."""
 
     @asynccontextmanager
-    async def admit(self, route: TenantRoute, endpoint: Endpoint) -> AsyncIterator[str]:
+    async def admit(self, route: TenantRoute, prompt: Prompt) -> AsyncIterator[str]:
         """Give the backend's address.
 
         Raises:

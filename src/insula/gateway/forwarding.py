@@ -1,7 +1,7 @@
 """Bytes from a client to its tenant's Ollama and back, untouched, as they come, never more than a buffer ahead."""
 
 import json
-from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, Mapping
 from contextlib import aclosing
 from typing import Final
 
@@ -10,17 +10,15 @@ from aiohttp import web
 from yarl import URL
 
 from insula.domain.errors import cap
-from insula.gateway.errors import NotReadyError, TooLargeError, UpstreamError
+from insula.gateway.errors import NotReadyError, UpstreamError
 from insula.gateway.records import Exchange, Outcome
 
-# A prompt with several camera pictures in base64 is a few MiB.
-MAX_BODY_BYTES: Final = 64 * 1024 * 1024
 CONNECT_TIMEOUT_S: Final = 3.0
 # Ollama sends no header until a model is loaded, and itself gives up after five minutes without progress.
 SILENCE_TIMEOUT_S: Final = 600.0
 
 # What Ollama reads. The key, cookies and hop-by-hop headers stay here; without Accept-Encoding nothing is compressed.
-_REQUEST_HEADERS: Final = ("Content-Type", "Content-Length", "Content-Encoding", "Accept", "User-Agent")
+_REQUEST_HEADERS: Final = ("Content-Type", "Accept", "User-Agent")
 _HOP_BY_HOP: Final = frozenset(
     {
         "connection", "keep-alive", "proxy-authenticate", "proxy-authorization", "proxy-connection",
@@ -49,12 +47,19 @@ def open_session() -> aiohttp.ClientSession:
 
 
 async def forward(
-    request: web.BaseRequest, *, backend: str, path: str, session: aiohttp.ClientSession, exchange: Exchange
+    request: web.BaseRequest,
+    *,
+    body: bytes,
+    backend: str,
+    path: str,
+    session: aiohttp.ClientSession,
+    exchange: Exchange,
 ) -> web.StreamResponse:
     """Send a request on and stream its answer back.
 
     Args:
-        request: Its body is streamed; nothing of it is kept.
+        request: What the client sent.
+        body: What is sent on.
         backend: "address:port" of the tenant's Ollama.
         path: The path to ask for, as it came on the wire.
         session: From `open_session`.
@@ -63,18 +68,14 @@ async def forward(
     Raises:
         NotReadyError: Nobody listens at the backend.
         UpstreamError: The backend broke off before its first byte.
-        TooLargeError: The body is longer than `MAX_BODY_BYTES`.
         ClientGoneError: The client left; the backend's connection is closed.
     """
-    if (request.content_length or 0) > MAX_BODY_BYTES:
-        raise _too_large()
-    upload = _Upload(request, exchange)
     url = URL(f"http://{backend}{path}", encoded=True).with_query(None)
     try:
         async with session.request(
             request.method,
             url,
-            data=upload.chunks() if request.body_exists else None,
+            data=body or None,
             headers=_for_ollama(request.headers),
             allow_redirects=False,
         ) as upstream:
@@ -82,8 +83,6 @@ async def forward(
     except aiohttp.ClientConnectorError as error:
         raise NotReadyError("the Ollama of this home does not accept connections yet", retry_after_s=2) from error
     except (aiohttp.ClientError, TimeoutError) as error:
-        if upload.too_large:
-            raise _too_large() from error
         raise UpstreamError(f"the Ollama of this home broke off: {cap(type(error).__name__)}") from error
 
 
@@ -134,27 +133,6 @@ async def _end_broken(request: web.BaseRequest, response: web.StreamResponse, ex
         await response.write_eof()
     elif request.transport is not None:
         request.transport.abort()
-
-
-class _Upload:
-    """A request's body on its way, counted."""
-
-    def __init__(self, request: web.BaseRequest, exchange: Exchange) -> None:
-        self._request = request
-        self._exchange = exchange
-        self.too_large = False
-
-    async def chunks(self) -> AsyncIterator[bytes]:
-        async for chunk in self._request.content.iter_any():
-            self._exchange.bytes_in += len(chunk)
-            if self._exchange.bytes_in > MAX_BODY_BYTES:
-                self.too_large = True
-                raise _too_large()
-            yield chunk
-
-
-def _too_large() -> TooLargeError:
-    return TooLargeError(f"the request is longer than {MAX_BODY_BYTES // 1024 // 1024} MiB")
 
 
 def _for_ollama(headers: Mapping[str, str]) -> dict[str, str]:

@@ -12,10 +12,11 @@ import aiohttp
 import structlog
 from aiohttp import web
 
-from insula.gateway import auth, errors, forwarding, paths, pulling
+from insula.gateway import admission, auth, errors, forwarding, paths, prompts, pulling
 from insula.gateway.admission import Admission
 from insula.gateway.errors import ForbiddenError, GatewayError, UpstreamError
 from insula.gateway.paths import Endpoint, Handling
+from insula.gateway.prompts import Prompt
 from insula.gateway.records import CLIENT_GONE_STATUS, Exchange, Outcome, Records
 from insula.gateway.remembering import Remembered
 from insula.gateway.tails import figures
@@ -89,37 +90,48 @@ class Gateway:
         if endpoint is None:
             raise ForbiddenError(paths.refusal(request.method, asked.path))
         exchange.endpoint = endpoint.name
-        async with self.admission.admit(route, endpoint) as backend:
-            return await self._serve(request, exchange, _Admitted(route, endpoint, backend, asked.path))
+        if endpoint.handling is Handling.INFER:
+            return await self._infer(request, exchange, route, await prompts.read(request, endpoint, asked.path))
+        return await self._tell(request, exchange, route, endpoint, asked.path)
 
-    async def _serve(self, request: web.BaseRequest, exchange: Exchange, to: "_Admitted") -> web.StreamResponse:
-        if to.endpoint.handling is Handling.REMEMBER:
-            answer = await self.remembered.get(to.route, to.backend, to.path)
-            headers = {"Content-Type": answer.content_type}
-            response = web.Response(status=answer.status, body=answer.body, headers=headers)
-            return await _send(request, response, exchange)
-        if to.endpoint.handling is Handling.PULL:
-            asked = await pulling.read(request)
-            response = pulling.answer(asked, await self.remembered.digest(to.route, to.backend, asked.model))
-            return await _send(request, response, exchange)
-        streamed = await forwarding.forward(
-            request, backend=to.backend, path=to.path, session=self.session, exchange=exchange
-        )
-        if to.endpoint.handling is Handling.INFER and exchange.outcome is Outcome.ANSWERED:
+    async def _infer(
+        self, request: web.BaseRequest, exchange: Exchange, route: TenantRoute, prompt: Prompt
+    ) -> web.StreamResponse:
+        """Answer what uses the model: in its turn, streamed, accounted."""
+        exchange.bytes_in = len(prompt.body)
+        async with self.admission.admit(route, prompt) as backend:
+            answer = await forwarding.forward(
+                request,
+                body=prompt.body,
+                backend=backend,
+                path=prompt.path,
+                session=self.session,
+                exchange=exchange,
+            )
+        if exchange.outcome is Outcome.ANSWERED:
             # The client has its answer already; this only completes the record, and mostly from memory.
             model = figures(bytes(exchange.tail)).model
-            exchange.model_digest = await self.remembered.digest(to.route, to.backend, model) if model else ""
-        return streamed
+            exchange.model_digest = await self.remembered.digest(route, backend, model) if model else ""
+        return answer
 
-
-@dataclass(frozen=True)
-class _Admitted:
-    """Where an admitted request goes."""
-
-    route: TenantRoute
-    endpoint: Endpoint
-    backend: str
-    path: str
+    async def _tell(
+        self, request: web.BaseRequest, exchange: Exchange, route: TenantRoute, endpoint: Endpoint, path: str
+    ) -> web.StreamResponse:
+        """Answer what asks about models and the server: at once, for it computes nothing."""
+        backend = admission.backend_of(route)
+        if endpoint.handling is Handling.REMEMBER:
+            answer = await self.remembered.get(route, backend, path)
+            headers = {"Content-Type": answer.content_type}
+            return await _send(request, web.Response(status=answer.status, body=answer.body, headers=headers), exchange)
+        if endpoint.handling is Handling.PULL:
+            asked = await pulling.read(request)
+            response = pulling.answer(asked, await self.remembered.digest(route, backend, asked.model))
+            return await _send(request, response, exchange)
+        body = await prompts.read_body(request)
+        exchange.bytes_in = len(body)
+        return await forwarding.forward(
+            request, body=body, backend=backend, path=path, session=self.session, exchange=exchange
+        )
 
 
 async def _send(request: web.BaseRequest, response: web.Response, exchange: Exchange) -> web.Response:

@@ -9,6 +9,7 @@ from datetime import datetime
 from typing import Protocol
 
 from insula.domain import names
+from insula.domain.inference import Inference
 from insula.domain.key_rotation import Grace
 from insula.domain.manifests import Manifest
 
@@ -23,6 +24,7 @@ class TenantRoute:
     key_generation: int
     backend: str | None
     key_grace: Grace = field(default_factory=Grace)
+    inference: Inference = field(default_factory=Inference)
 
     def takes(self, generation: int, now: datetime) -> bool:
         """Say whether keys of a generation open: the one in force, and older ones within their grace."""
@@ -54,6 +56,7 @@ class _Home:
     namespace: str
     key_generation: int
     key_grace: Grace
+    inference: Inference
 
 
 @dataclass
@@ -90,7 +93,13 @@ class WatchedDirectory:
         ready = sorted(address for addresses in self._slices.get(namespace, {}).values() for address in addresses)
         backend = ready[0] if ready else None
         return TenantRoute(
-            home.tenant_id, home.name, home.namespace, home.key_generation, backend, key_grace=home.key_grace
+            tenant_id=home.tenant_id,
+            name=home.name,
+            namespace=home.namespace,
+            key_generation=home.key_generation,
+            backend=backend,
+            key_grace=home.key_grace,
+            inference=home.inference,
         )
 
     def living_at(self, address: str) -> frozenset[str]:
@@ -178,6 +187,7 @@ def _home(namespace: Manifest) -> _Home | None:
         # An annotation that is no number lets nobody in: no key has generation 0.
         key_generation=int(generation) if generation.isdecimal() else 0,
         key_grace=Grace.from_text(annotations.get(names.ANNOTATION_KEY_GRACE, "")),
+        inference=Inference.from_text(annotations.get(names.ANNOTATION_INFERENCE, "")),
     )
 
 

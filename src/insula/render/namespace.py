@@ -11,6 +11,7 @@ POD_SECURITY: Final = "pod-security.kubernetes.io"
 
 def namespace(situation: Situation) -> Manifest:
     """Return the Namespace that refuses every pod outside Pod Security `restricted`."""
+    told = situation.tenant.ollama.inference.to_text() if situation.tenant else ""
     return {
         "apiVersion": "v1",
         "kind": "Namespace",
@@ -19,6 +20,6 @@ def namespace(situation: Situation) -> Manifest:
             "labels": names.owned_labels(situation.name)
             | {names.LABEL_TENANT_ID: situation.tenant_id}
             | {f"{POD_SECURITY}/{mode}": "restricted" for mode in ("enforce", "audit", "warn")},
-            "annotations": situation.memory.to_annotations(),
+            "annotations": situation.memory.to_annotations() | ({names.ANNOTATION_INFERENCE: told} if told else {}),
         },
     }

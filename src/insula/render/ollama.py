@@ -4,6 +4,7 @@ from typing import Final
 
 from insula.domain import names
 from insula.domain.gpu import MIB
+from insula.domain.inference import Inference
 from insula.domain.manifests import Manifest
 from insula.domain.platform import Platform
 from insula.domain.tenants import Tenant
@@ -18,13 +19,11 @@ ENVIRONMENT: Final = {
     "OLLAMA_MODELS": "/models",
     "HOME": "/tmp",  # noqa: S108 (in a pod)
     # One person, one model: more would divide its memory.
-    "OLLAMA_NUM_PARALLEL": "1",
     "OLLAMA_MAX_LOADED_MODELS": "1",
     "OLLAMA_KEEP_ALIVE": "-1",
     # The pull Job writes into the same store: a start must not sweep away what it has half written.
     "OLLAMA_NOPRUNE": "1",
     "OLLAMA_NO_CLOUD": "1",
-    "OLLAMA_CONTEXT_LENGTH": "2048",
 }
 
 
@@ -75,7 +74,7 @@ def _container(tenant: Tenant, platform: Platform) -> Manifest:
         "image": tenant.ollama.image or platform.images.ollama,
         "imagePullPolicy": platform.images.pull_policy,
         "command": ["ollama", "serve"],
-        "env": pods.environment(ENVIRONMENT | _gpu_environment(tenant)),
+        "env": pods.environment(ENVIRONMENT | _share(tenant.ollama.inference) | _gpu_environment(tenant)),
         "ports": [{"name": "http", "containerPort": names.OLLAMA_PORT, "protocol": "TCP"}],
         "resources": _resources(tenant),
         "securityContext": pods.locked_down(),
@@ -92,6 +91,14 @@ def _resources(tenant: Tenant) -> Manifest:
         for amounts in resources.values():
             amounts[tenant.ollama.device.resource] = str(tenant.ollama.gpu)
     return resources
+
+
+def _share(inference: Inference) -> dict[str, str]:
+    """Return how much Ollama computes at a time; the gateway sends no more."""
+    return {
+        "OLLAMA_NUM_PARALLEL": str(inference.parallel),
+        "OLLAMA_CONTEXT_LENGTH": str(inference.context_tokens),
+    }
 
 
 def _gpu_environment(tenant: Tenant) -> dict[str, str]:

@@ -8,7 +8,7 @@ import pytest
 from aiohttp import web
 from gateway_house import LAST_LINE, FakeOllama, a_house
 
-from insula.gateway import forwarding
+from insula.gateway import prompts
 from insula.services import tracing
 
 CHAT = {"model": "gemma3:270m", "messages": [{"role": "user", "content": "hello"}], "keep_alive": -1}
@@ -22,20 +22,28 @@ async def test_an_answer_comes_back_byte_for_byte() -> None:
 
 
 async def test_a_request_goes_on_byte_for_byte() -> None:
-    body = os.urandom(300_000)
+    body = b'{ "model":"gemma3:270m",  "prompt": "' + b"\\u00e9x" * 50_000 + b'"}\n'
     async with a_house() as house, house.ask("POST", "/api/chat", data=body) as response:
         await response.read()
         assert house.ollama.bodies == [body]
 
 
-async def test_a_body_of_unknown_length_goes_on_as_it_comes() -> None:
+async def test_a_body_of_unknown_length_is_taken_too() -> None:
     async def body() -> AsyncIterator[bytes]:
-        for _ in range(3):
-            yield b"x" * 1000
+        for piece in (b'{"model":', b'"gemma3:270m"', b"}"):
+            yield piece
 
     async with a_house() as house, house.ask("POST", "/api/chat", data=body()) as response:
         await response.read()
-        assert house.ollama.bodies == [b"x" * 3000]
+        assert house.ollama.bodies == [b'{"model":"gemma3:270m"}']
+
+
+@pytest.mark.parametrize("body", [b"", b"{", b"[]", b'"model"', b"\xff\xfe", b"\x1f\x8b"])
+async def test_what_is_no_json_object_is_refused_and_reaches_nobody(body: bytes) -> None:
+    async with a_house() as house, house.ask("POST", "/api/chat", data=body) as response:
+        assert response.status == 400
+        assert "JSON" in (await response.json())["error"]
+        assert house.ollama.bodies == []
 
 
 async def test_the_first_words_arrive_before_the_last_are_said() -> None:
@@ -132,7 +140,7 @@ async def test_an_answer_of_another_kind_that_breaks_off_is_cut() -> None:
 
 async def test_a_body_that_says_it_is_too_long_is_refused_unread() -> None:
     async with a_house() as house:
-        headers = {"Content-Length": str(forwarding.MAX_BODY_BYTES + 1)}
+        headers = {"Content-Length": str(prompts.MAX_BODY_BYTES + 1)}
         request = "\r\n".join(
             ["POST /api/chat HTTP/1.1", "Host: x", f"Authorization: Bearer {house.key}"]
             + [f"{name}: {value}" for name, value in headers.items()]

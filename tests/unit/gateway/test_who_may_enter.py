@@ -83,7 +83,8 @@ async def test_each_key_reaches_its_own_ollama_only() -> None:
 
 
 async def test_a_home_whose_ollama_is_not_ready_is_told_when_to_come_again() -> None:
-    async with a_house() as house, house.ask("POST", "/api/chat", key=house.signing.tenant_key(BOB, 1)) as response:
+    async with a_house() as house:
+        response = await house.ask("POST", "/api/chat", key=house.signing.tenant_key(BOB, 1), json={})
         assert response.status == 503
         assert int(response.headers["Retry-After"]) > 0
         assert "not ready" in (await response.json())["error"]

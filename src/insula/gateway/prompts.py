@@ -1,0 +1,82 @@
+"""A request that uses the model, read whole before it is judged: which model, what kind of answer, how long."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+import orjson
+from aiohttp import web
+
+from insula.gateway.errors import BadRequestError, TooLargeError
+from insula.gateway.paths import Endpoint
+
+# A prompt with several camera pictures in base64 is a few MiB.
+MAX_BODY_BYTES: Final = 64 * 1024 * 1024
+_JSON_ROOT: Final = "the body of this request is a JSON object"
+
+
+@dataclass(frozen=True)
+class Prompt:
+    """What a client asks of a model. `body` is what is sent on; `document` what it says, and is never changed."""
+
+    endpoint: Endpoint
+    path: str
+    body: bytes
+    document: Mapping[str, Any]
+
+    @property
+    def model(self) -> str:
+        """The model's name as the client wrote it, "" when it named none."""
+        name = self.document.get("model")
+        return name if isinstance(name, str) else ""
+
+    @property
+    def streams(self) -> bool:
+        """Whether the answer comes in pieces: Ollama's own API streams unless told not to, OpenAI's when told to."""
+        asked = self.document.get("stream")
+        return asked is True if self.endpoint.openai else asked is not False
+
+
+async def read(request: web.BaseRequest, endpoint: Endpoint, path: str) -> Prompt:
+    """Read a request whole.
+
+    Raises:
+        TooLargeError: Its body is longer than `MAX_BODY_BYTES`.
+        BadRequestError: It is no JSON object.
+    """
+    return parse(await read_body(request), endpoint, path)
+
+
+async def read_body(request: web.BaseRequest) -> bytes:
+    """Read a request's body whole.
+
+    Raises:
+        TooLargeError: It is longer than `MAX_BODY_BYTES`.
+    """
+    if (request.content_length or 0) > MAX_BODY_BYTES:
+        raise _too_large()
+    body = bytearray()
+    async for chunk in request.content.iter_any():
+        body += chunk
+        if len(body) > MAX_BODY_BYTES:
+            raise _too_large()
+    return bytes(body)
+
+
+def parse(body: bytes, endpoint: Endpoint, path: str) -> Prompt:
+    """Return what a body asks.
+
+    Raises:
+        BadRequestError: It is no JSON object.
+    """
+    try:
+        document = orjson.loads(body)
+    except ValueError as error:
+        raise BadRequestError(f"{_JSON_ROOT}, and this is no JSON") from error
+    if not isinstance(document, dict):
+        raise BadRequestError(f"{_JSON_ROOT}, and this is another thing")
+    return Prompt(endpoint, path, body, document)
+
+
+def _too_large() -> TooLargeError:
+    return TooLargeError(f"the request is longer than {MAX_BODY_BYTES // 1024 // 1024} MiB")
