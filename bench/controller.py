@@ -1,4 +1,4 @@
-"""The operator by the thousand homes: memory, calls, silence, pace, restart, blast radius and failover.
+"""The operator by the thousand homes: memory, calls, silence, pace, restart, blast radius, rollout and failover.
 
     python -m bench.controller --tenants 100,1000,5000,10000
 
@@ -21,12 +21,12 @@ import typer
 
 from bench.common import figures
 from bench.common.figures import Figure
-from bench.ladder import climbing, operators, pace, poison, returning, tenants
+from bench.ladder import climbing, operators, pace, poison, returning, rollout, tenants
 from bench.ladder import world as worlds
 from bench.ladder.world import World
 
 RESULTS: Final = Path(__file__).parent / "results" / "controller.json"
-PARTS: Final = ("pace", "ladder", "restart", "poison", "failover", "rest")
+PARTS: Final = ("pace", "ladder", "restart", "poison", "rollout", "failover", "rest")
 BROAD: Final = 1000  # homes beside which one is poisoned, and a leader is killed
 
 
@@ -113,6 +113,8 @@ async def _climb(plan: Plan, world: World) -> None:
                     plan.note([climbing.rest_figure(written, plan.rest_s, count)])
                 if "poison" in plan.parts and count == plan.broad:
                     await _poison(plan, world, operator, count)
+                if "rollout" in plan.parts and count == plan.broad:
+                    plan.note(rollout.figures(await rollout.measure(world, operator, watcher, _tell)))
             if "restart" in plan.parts:
                 done = [await returning.restart(world, count, _tell) for _ in range(plan.times)]
                 plan.note(returning.restart_figures(done, count))

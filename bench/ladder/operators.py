@@ -138,7 +138,13 @@ async def stop(operator: Operator) -> None:
     await operator._session.close()
 
 
-async def until(what: str, attempt: Callable[[], Awaitable[bool]], *, within_s: float = START_TIMEOUT_S) -> None:
+async def until(
+    what: str,
+    attempt: Callable[[], Awaitable[bool]],
+    *,
+    within_s: float = START_TIMEOUT_S,
+    every_s: float = ASK_EVERY_S,
+) -> None:
     """Return once an attempt says yes.
 
     Raises:
@@ -148,7 +154,7 @@ async def until(what: str, attempt: Callable[[], Awaitable[bool]], *, within_s: 
     while not await attempt():
         if time.monotonic() > deadline:
             raise TimeoutError(f"not within {within_s:.0f} s: {what}")
-        await asyncio.sleep(ASK_EVERY_S)
+        await asyncio.sleep(every_s)
 
 
 def resident_mib(pid: int, field: str = "VmRSS") -> float:

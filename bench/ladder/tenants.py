@@ -26,6 +26,8 @@ class Watcher:
         self._ready: set[str] = set()
         self.transitions = 0
         """How often a condition appeared or changed its status."""
+        self.fewest_ready = 0
+        """The least that `ready` has been since somebody set this."""
         self._changed = asyncio.Event()
         self.listed = asyncio.Event()
         self._told_at = time.monotonic()
@@ -63,6 +65,7 @@ class Watcher:
                 before[condition["type"]] = condition["status"]
                 self.transitions += 1
         (self._ready.add if before.get("Ready") == "True" else self._ready.discard)(name)
+        self.fewest_ready = min(self.fewest_ready, self.ready)
         self._changed.set()
 
     def remove(self, item: Manifest) -> None:
