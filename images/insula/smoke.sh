@@ -6,3 +6,4 @@ insula version
 insula job pull --help > /dev/null
 insula operator --help > /dev/null
 insula gateway --help > /dev/null
+insula ledger --help > /dev/null

@@ -35,6 +35,7 @@ DOORS: Final[dict[str, Door]] = {
     "sandbox": Door("insula.sandbox.main", "Run a real Kubernetes on this machine: up, status, down"),
     "operator": Door("insula.operator.main", "Run the operator (in the cluster)", serves=True),
     "gateway": Door("insula.gateway.main", "Run the gateway (in the cluster)", serves=True),
+    "ledger": Door("insula.bookkeeper.main", "Run the ledger (in the cluster)", serves=True),
     "job": Door("insula.jobs.main", "Run one job of a tenant (in the cluster)", serves=True),
 }
 DEBUG_FLAG: Final = "--debug"

@@ -27,7 +27,7 @@ def _helm(server: ApiServer) -> None:
 @pytest.mark.parametrize("values", EXAMPLES, ids=lambda path: path.stem)
 def test_insulas_own_pods_keep_to_pod_security_restricted(values: Path) -> None:
     pods = list(Objects(chart.rendered(values=values)).pods)
-    assert {pod.owner for pod in pods} == {"Deployment insula-operator", "Deployment insula-gateway"}
+    assert {pod.owner for pod in pods} == {f"Deployment insula-{name}" for name in ("operator", "gateway", "ledger")}
     assert [broken for pod in pods for broken in violations(pod.spec)] == []
 
 
@@ -65,7 +65,7 @@ def test_the_values_name_who_is_not_held() -> None:
     assert '"system:serviceaccount:velero:server"' in condition["expression"]
 
 
-@pytest.mark.parametrize("name", ["insula-operator", "insula-gateway"])
+@pytest.mark.parametrize("name", ["insula-operator", "insula-gateway", "insula-ledger"])
 def test_only_a_scraper_that_the_values_name_reads_the_metrics(name: str) -> None:
     closed = named("NetworkPolicy", name)["spec"].get("ingress", [])
     opened = named("NetworkPolicy", name, 'metrics.scraper={"namespace":"monitoring","labels":{"app":"prometheus"}}')
@@ -74,3 +74,26 @@ def test_only_a_scraper_that_the_values_name_reads_the_metrics(name: str) -> Non
     (peer,) = rule["from"]
     assert peer["namespaceSelector"]["matchLabels"] == {"kubernetes.io/metadata.name": "monitoring"}
     assert peer["podSelector"]["matchLabels"] == {"app": "prometheus"}
+
+
+def test_an_upgrade_that_reuses_values_without_a_ledger_makes_the_usual_one() -> None:
+    usual = [each for each in chart.rendered() if each["metadata"]["name"] == "insula-ledger"]
+    assert [each for each in chart.rendered("ledger=null") if each["metadata"]["name"] == "insula-ledger"] == usual
+    assert {each["kind"] for each in usual} >= {"Deployment", "Service", "PersistentVolumeClaim", "NetworkPolicy"}
+
+
+def test_a_ledger_in_postgresql_needs_no_volume_and_takes_its_url_from_the_secret() -> None:
+    setting = 'ledger.database.secretName="database"'
+    assert not chart.of_kinds("PersistentVolumeClaim", among=chart.rendered(setting))
+    (container,) = named("Deployment", "insula-ledger", setting)["spec"]["template"]["spec"]["containers"]
+    (url,) = [each for each in container["env"] if each["name"] == "INSULA_LEDGER_URL"]
+    assert url["valueFrom"] == {"secretKeyRef": {"name": "database", "key": "url"}}
+    assert [each["name"] for each in container["volumeMounts"]] == ["tmp"]
+
+
+def test_a_ledger_is_reached_by_gateways_the_operator_and_known_api_servers() -> None:
+    (rule,) = named("NetworkPolicy", "insula-ledger", 'network.apiServer.cidrs=["10.0.0.1/32"]')["spec"]["ingress"]
+    pods = [each["podSelector"]["matchLabels"] for each in rule["from"] if "podSelector" in each]
+    assert [labels["app.kubernetes.io/component"] for labels in pods] == ["gateway", "operator"]
+    assert [each["ipBlock"] for each in rule["from"] if "ipBlock" in each] == [{"cidr": "10.0.0.1/32"}]
+    assert rule["ports"] == [{"protocol": "TCP", "port": 8090}]

@@ -49,6 +49,7 @@ def forbidden(alice: Home, bob: Home) -> list[str]:
         # Her own, too, is reached through the gateway alone.
         f"{pod_of(alice, names.OLLAMA)}:{names.OLLAMA_PORT}",
         f"{service(alice, 'insula-system', 'insula-gateway')}:8080",
+        f"{service(alice, 'insula-system', 'insula-ledger')}:8090",
         f"{service(alice, 'insula-registry', 'registry')}:5000",
         f"{service(alice, 'default', 'kubernetes')}:443",
         f"{NODE}:{API_SERVER_PORT}",

@@ -112,6 +112,15 @@ readinessProbe:
   {{- end }}
 {{- end }}
 
+{{/* Egress to the ledger. */}}
+{{- define "insula.toLedger" -}}
+- to:
+    - podSelector:
+        matchLabels: {{- include "insula.selector" (dict "component" "ledger") | nindent 10 }}
+  ports:
+    - {protocol: TCP, port: 8090}
+{{- end }}
+
 {{/* Pods in another namespace, from {namespace, labels}: an item of a policy's `from` or `to`. */}}
 {{- define "insula.peer" -}}
 - namespaceSelector:

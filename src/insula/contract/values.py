@@ -7,10 +7,10 @@ from pydantic import Field, ValidationError
 
 from insula.contract import networks
 from insula.contract.base import Model, Shape
-from insula.contract.fields import Host, Image, ObjectName
+from insula.contract.fields import Host, Image, ObjectName, StorageGiB
 from insula.contract.gpus import GpuSettings
 from insula.contract.networks import Ingress, LabelMap, Network, Opening, PodPeer
-from insula.contract.plans import PlanSpec, RequestsAndLimits
+from insula.contract.plans import PlanSpec, Quantities, RequestsAndLimits
 from insula.contract.resolve import explain
 from insula.domain import platform
 from insula.domain.errors import InvalidSpecError
@@ -244,6 +244,44 @@ class Process(Model):
     """CPU and memory of each pod."""
 
 
+class LedgerDatabase(Model):
+    """A PostgreSQL that you run. Without it, the ledger is a file in a volume."""
+
+    secret_name: Annotated[str, Field(max_length=253)] = ""
+    """The Secret that holds its URL, postgresql://user:password@host/name. Empty: SQLite in a volume."""
+
+    secret_key: Annotated[str, Field(min_length=1, max_length=253)] = "url"  # noqa: S105  # a name
+    """The key in that Secret."""
+
+    ports: Annotated[tuple[Annotated[int, Field(ge=1, le=65535)], ...], Field(max_length=8)] = (5432,)
+    """The ports that the ledger may reach it on."""
+
+
+class LedgerStorage(Model):
+    """The volume of a ledger that is a file."""
+
+    size_gib: Annotated[StorageGiB, Field(alias="sizeGiB")] = 1
+    """Its size. A home that uses one model every day takes some 80 KB a year."""
+
+    class_name: Annotated[str, Field(max_length=253)] = ""
+    """Its StorageClass. Empty: that of the homes."""
+
+
+class Ledger(Model):
+    """The book of what homes use of the models: one pod, without which gateways go on and catch up later."""
+
+    database: LedgerDatabase = LedgerDatabase()
+    """A PostgreSQL that you run."""
+
+    storage: LedgerStorage = LedgerStorage()
+    """The volume, where there is no PostgreSQL."""
+
+    resources: RequestsAndLimits = RequestsAndLimits(
+        requests=Quantities(cpu="20m", memory="96Mi"), limits=Quantities(cpu="1", memory="256Mi")
+    )
+    """CPU and memory of the pod."""
+
+
 class Metrics(Model):
     """Who may read the metrics of the operator and the gateway, on port 8080."""
 
@@ -300,6 +338,9 @@ class Values(PlatformSettings):
 
     gateway: Process
     """The gateway: all replicas work."""
+
+    ledger: Ledger = Ledger()
+    """The book of what homes use."""
 
     metrics: Metrics = Metrics()
     """Who may read the metrics."""

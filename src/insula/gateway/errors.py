@@ -57,6 +57,14 @@ class TooLargeError(GatewayError):
     openai_type = "invalid_request_error"
 
 
+class QuotaError(GatewayError):
+    """The home has used what its plan gives it for the day."""
+
+    status = 429
+    openai_type = "insufficient_quota"
+    openai_code = "insufficient_quota"
+
+
 class UpstreamError(GatewayError):
     """The tenant's Ollama broke off before it answered."""
 

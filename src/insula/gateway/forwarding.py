@@ -90,7 +90,7 @@ async def _send_back(
     request: web.BaseRequest, upstream: aiohttp.ClientResponse, exchange: Exchange
 ) -> web.StreamResponse:
     response = web.StreamResponse(status=upstream.status, reason=upstream.reason, headers=_for_client(upstream))
-    response.headers["X-Insula-Request-Id"] = exchange.request_id
+    response.headers.update(exchange.headers)
     exchange.status = upstream.status
     try:
         await response.prepare(request)

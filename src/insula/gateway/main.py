@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import signal
 import time
+import uuid
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Final
@@ -15,10 +16,13 @@ from prometheus_client import CollectorRegistry, Gauge
 
 from insula.gateway import admin, forwarding
 from insula.gateway.admission import PassThrough
+from insula.gateway.handing_in import HandingIn
 from insula.gateway.keyring import Keyring
+from insula.gateway.metering import Meter, Metered, Unmetered
 from insula.gateway.records import Records
 from insula.gateway.remembering import Remembered
 from insula.gateway.server import Gateway
+from insula.gateway.takings import Takings
 from insula.gateway.tenants import WatchedDirectory
 from insula.gateway.watches import Watches
 from insula.kube import config
@@ -42,6 +46,7 @@ class Settings:
     keys: Path
     drain_delay_s: float
     drain_s: float
+    ledger: str = ""
 
 
 @app.callback(invoke_without_command=True)
@@ -59,11 +64,14 @@ def gateway(
     drain: Annotated[
         float, typer.Option(envvar="INSULA_GATEWAY_DRAIN", help="Seconds that running answers may still take.")
     ] = 120.0,
+    ledger: Annotated[
+        str, typer.Option(envvar="INSULA_GATEWAY_LEDGER", help="The ledger's URL; empty: nothing is accounted.")
+    ] = "",
     log_level: Annotated[str, typer.Option(envvar="INSULA_LOG_LEVEL", help="DEBUG, INFO, WARNING or ERROR.")] = "INFO",
 ) -> None:
     """Authenticate, admit and stream the requests of all homes to their own Ollama."""
     logs.configure(level=log_level)
-    asyncio.run(serve(Settings(host, port, admin_port, keys, drain_delay, drain), config.find()))
+    asyncio.run(serve(Settings(host, port, admin_port, keys, drain_delay, drain, ledger), config.find()))
 
 
 async def serve(settings: Settings, access: config.Access) -> None:
@@ -84,12 +92,18 @@ async def serve(settings: Settings, access: config.Access) -> None:
         client = await stack.enter_async_context(Client(access))
         remembered = Remembered(session, time.monotonic)
         records = Records(structlog.get_logger("insula.gateway"), registry)
-        door = Gateway(keyring, directory, PassThrough(), session, remembered, records)
+        takings = Takings(writer=uuid.uuid4().hex)
+        handing_in = HandingIn(takings, session, settings.ledger, registry, time.monotonic)
+        meter: Meter = Metered(takings) if settings.ledger else Unmetered()
+        door = Gateway(keyring, directory, PassThrough(), session, remembered, records, meter)
         async with asyncio.TaskGroup() as group:
             tasks = [group.create_task(keyring.keep_fresh()), group.create_task(watches.run(client))]
+            tasks += [group.create_task(handing_in.run())] if settings.ledger else []
             await _serve_and_drain(door, readiness, registry, settings)
             for task in tasks:
                 task.cancel()
+        if settings.ledger:
+            await handing_in.last()
 
 
 async def _serve_and_drain(

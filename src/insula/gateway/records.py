@@ -51,9 +51,12 @@ class Exchange:
     bytes_in: int = 0
     bytes_out: int = 0
     tail: tails.Tail = field(default_factory=tails.Tail)
+    headers: dict[str, str] = field(default_factory=dict)
+    """What every answer of the gateway's carries besides its own headers."""
     started: float = field(init=False)
     first_byte: float | None = None
     finished: float | None = None
+    _figures: tails.Figures | None = None
 
     def __post_init__(self) -> None:
         self.started = self.clock()
@@ -61,6 +64,12 @@ class Exchange:
     def finish(self) -> None:
         """Note that the whole answer is on its way to the client: whoever leaves from now on has not left early."""
         self.finished = self.clock()
+
+    def figures(self) -> tails.Figures:
+        """Return what the end of the answer tells. The answer is over: it is read once."""
+        if self._figures is None:
+            self._figures = tails.figures(bytes(self.tail))
+        return self._figures
 
     def took(self, chunk: bytes) -> None:
         """Count a chunk that came back from Ollama."""
@@ -97,7 +106,7 @@ class Records:
 
     def write(self, exchange: Exchange) -> None:
         """Write one exchange: the line `request_done` and the metrics."""
-        used = tails.figures(bytes(exchange.tail))
+        used = exchange.figures()
         seconds = (exchange.clock() if exchange.finished is None else exchange.finished) - exchange.started
         first = None if exchange.first_byte is None else exchange.first_byte - exchange.started
         self._count(exchange, used, seconds, first)

@@ -4,7 +4,7 @@ import asyncio
 import time
 import uuid
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Final
 
@@ -15,11 +15,11 @@ from aiohttp import web
 from insula.gateway import admission, auth, errors, forwarding, paths, prompts, pulling
 from insula.gateway.admission import Admission
 from insula.gateway.errors import ForbiddenError, GatewayError, UpstreamError
+from insula.gateway.metering import Meter, Unmetered
 from insula.gateway.paths import Endpoint, Handling
 from insula.gateway.prompts import Prompt
 from insula.gateway.records import CLIENT_GONE_STATUS, Exchange, Outcome, Records
 from insula.gateway.remembering import Remembered
-from insula.gateway.tails import figures
 from insula.gateway.tenants import Directory, TenantRoute
 from insula.services import logs
 
@@ -46,6 +46,7 @@ class Gateway:
     session: aiohttp.ClientSession
     remembered: Remembered
     records: Records
+    meter: Meter = field(default_factory=Unmetered)
     clock: Callable[[], float] = time.monotonic
     now: Callable[[], datetime] = _now
     new_request_id: Callable[[], str] = _new_request_id
@@ -59,6 +60,7 @@ class Gateway:
     async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
         """Answer one request, whatever happens, and leave one record of it."""
         exchange = Exchange(self.new_request_id(), request.method, self.clock)
+        exchange.headers[REQUEST_ID_HEADER] = exchange.request_id
         with logs.context(request_id=exchange.request_id), self.records.in_flight.track_inprogress():
             try:
                 return await self._answer(request, exchange)
@@ -99,18 +101,20 @@ class Gateway:
     ) -> web.StreamResponse:
         """Answer what uses the model: in its turn, streamed, accounted."""
         exchange.bytes_in = len(prompt.body)
+        route = self.meter.judge(route, exchange)
         async with self.admission.admit(route, prompt) as backend:
-            answer = await forwarding.forward(
-                request,
-                body=prompt.body,
-                backend=backend,
-                path=prompt.path,
-                session=self.session,
-                exchange=exchange,
-            )
+            with self.meter.charge(route, prompt, exchange):
+                answer = await forwarding.forward(
+                    request,
+                    body=prompt.body,
+                    backend=backend,
+                    path=prompt.path,
+                    session=self.session,
+                    exchange=exchange,
+                )
         if exchange.outcome is Outcome.ANSWERED:
             # The client has its answer already; this only completes the record, and mostly from memory.
-            model = figures(bytes(exchange.tail)).model
+            model = exchange.figures().model
             exchange.model_digest = await self.remembered.digest(route, backend, model) if model else ""
         return answer
 
@@ -138,8 +142,7 @@ async def _send(request: web.BaseRequest, response: web.Response, exchange: Exch
     """Send an answer of the gateway's own."""
     exchange.status = response.status
     exchange.bytes_out = len(response.body) if isinstance(response.body, bytes) else 0
-    response.headers["Server"] = "insula"
-    response.headers[REQUEST_ID_HEADER] = exchange.request_id
+    response.headers.update({"Server": "insula", **exchange.headers})
     await response.prepare(request)
     await response.write_eof()
     exchange.finish()
@@ -151,11 +154,7 @@ def _refuse(exchange: Exchange, error: GatewayError) -> web.Response:
     exchange.outcome = Outcome.BROKEN_OFF if isinstance(error, UpstreamError) else Outcome.REFUSED
     exchange.reason = error.message
     exchange.tenant = exchange.tenant or error.tenant
-    headers = errors.headers(error) | {
-        "Content-Type": errors.JSON_TYPE,
-        "Server": "insula",
-        REQUEST_ID_HEADER: exchange.request_id,
-    }
+    headers = errors.headers(error) | {"Content-Type": errors.JSON_TYPE, "Server": "insula", **exchange.headers}
     return web.Response(status=error.status, body=errors.body(error, openai=exchange.openai), headers=headers)
 
 

@@ -178,9 +178,9 @@ async def _models_of(url: str) -> list[ModelName]:
 
 
 async def install_insula(cluster: Cluster, chart: Path) -> None:
-    """Install Insula from its chart and wait until operator and gateway run."""
+    """Install Insula from its chart and wait until its own pods run."""
     await asyncio.to_thread(cluster.install, RELEASE, chart, RELEASE_NAMESPACE, "insula-values.yaml")
-    workloads = ("deployment/insula-operator", "deployment/insula-gateway")
+    workloads = (f"deployment/insula-{name}" for name in ("operator", "gateway", "ledger"))
     await asyncio.to_thread(cluster.rolled_out, RELEASE_NAMESPACE, *workloads)
 
 

@@ -16,9 +16,11 @@ from aiohttp import web
 from prometheus_client import CollectorRegistry
 
 from insula.domain import names
+from insula.domain.inference import Inference
 from insula.domain.manifests import Manifest
 from insula.gateway import forwarding
-from insula.gateway.admission import PassThrough
+from insula.gateway.admission import Admission, PassThrough
+from insula.gateway.metering import Meter, Unmetered
 from insula.gateway.records import Records
 from insula.gateway.remembering import ANSWERS_KEPT, Remembered
 from insula.gateway.server import Gateway
@@ -44,15 +46,22 @@ LAST_LINE = {
 
 
 def a_namespace(
-    tenant: str, tenant_id: str, *, generation: str = "1", grace: str = "", created: str = "2026-01-01T00:00:00Z"
+    tenant: str,
+    tenant_id: str,
+    *,
+    generation: str = "1",
+    grace: str = "",
+    created: str = "2026-01-01T00:00:00Z",
+    inference: Inference | None = None,
 ) -> Manifest:
     of_grace = {names.ANNOTATION_KEY_GRACE: grace} if grace else {}
+    of_plan = {names.ANNOTATION_INFERENCE: inference.to_text()} if inference else {}
     return {
         "metadata": {
             "name": names.namespace(tenant),
             "creationTimestamp": created,
             "labels": {names.LABEL_TENANT: tenant, names.LABEL_TENANT_ID: tenant_id},
-            "annotations": {names.ANNOTATION_KEY_GENERATION: generation} | of_grace,
+            "annotations": {names.ANNOTATION_KEY_GENERATION: generation} | of_grace | of_plan,
         }
     }
 
@@ -171,6 +180,9 @@ async def a_house(
     clock: Callable[[], float] = time.monotonic,
     now: Callable[[], datetime] = lambda: datetime.now(UTC),
     answers_kept: int = ANSWERS_KEPT,
+    inference: Inference | None = None,
+    admission: Admission | None = None,
+    meter: Meter | None = None,
 ) -> AsyncIterator[House]:
     ollama = ollama or FakeOllama()
     signing, directory, lines, registry = SigningKeys.generate(), WatchedDirectory(), io.StringIO(), CollectorRegistry()
@@ -178,18 +190,21 @@ async def a_house(
     behind = web.Application(client_max_size=2**27)
     behind.router.add_route("*", "/{path:.*}", ollama.handle)
     async with serving(behind) as ollama.port, forwarding.open_session() as session, aiohttp.ClientSession() as client:
-        directory.put_namespace(a_namespace("alice", ALICE))
+        alice = a_namespace("alice", ALICE, inference=inference)
+        directory.put_namespace(alice)
         directory.put_slice(a_slice("alice", "127.0.0.1", port=ollama.port))
         if synced:
             directory.replace_slices([a_slice("alice", "127.0.0.1", port=ollama.port)])
-            directory.replace_namespaces([a_namespace("alice", ALICE), a_namespace("bob", BOB)])
+            directory.replace_namespaces([alice, a_namespace("bob", BOB)])
         door = Gateway(
             keys=VerifyKeys.from_json(signing.verify_keys_json()),
             directory=directory,
-            admission=PassThrough(),
+            admission=admission or PassThrough(),
             session=session,
             remembered=Remembered(session, clock, kept=answers_kept),
             records=Records(structlog.get_logger("test"), registry),
+            meter=meter or Unmetered(),
+            clock=clock,
             now=now,
         )
         async with serving(door.application()) as port:

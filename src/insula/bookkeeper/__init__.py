@@ -1,0 +1,1 @@
+"""The door `insula ledger`: keeps the book of what homes use."""

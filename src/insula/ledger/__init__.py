@@ -1,0 +1,1 @@
+"""The only speaker to the ledger's database."""
