@@ -91,6 +91,7 @@ async def serve(settings: Settings, access: config.Access) -> None:
         session = await stack.enter_async_context(forwarding.open_session())
         client = await stack.enter_async_context(Client(access))
         remembered = Remembered(session, time.monotonic)
+        stack.push_async_callback(remembered.close)
         records = Records(structlog.get_logger("insula.gateway"), registry)
         takings = Takings(writer=uuid.uuid4().hex)
         handing_in = HandingIn(takings, session, settings.ledger, registry, time.monotonic)

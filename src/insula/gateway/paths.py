@@ -14,8 +14,8 @@ class Handling(StrEnum):
     """What the gateway does with an open path."""
 
     INFER = "infer"  # uses the model: admitted, streamed, accounted
-    FORWARD = "forward"  # asks about models or the server: streamed, and no reason to wake an Ollama
-    REMEMBER = "remember"  # as FORWARD, but an answer may be a few seconds old: clients poll these
+    FORWARD = "forward"  # asks about a model: streamed, and no reason to wake an Ollama
+    REMEMBER = "remember"  # answered from memory: clients poll these
     PULL = "pull"  # answered by the gateway: models are set in the Tenant
 
 
@@ -31,7 +31,7 @@ class Endpoint:
 _READ: Final = ("GET", "HEAD")
 
 _EXACT: Final[dict[tuple[str, str], Endpoint]] = {
-    **{(method, "/"): Endpoint("root", Handling.FORWARD) for method in _READ},
+    **{(method, "/"): Endpoint("root", Handling.REMEMBER) for method in _READ},
     **{(method, "/api/version"): Endpoint("api_version", Handling.REMEMBER) for method in _READ},
     **{(method, "/api/tags"): Endpoint("api_tags", Handling.REMEMBER) for method in _READ},
     ("GET", "/api/ps"): Endpoint("api_ps", Handling.REMEMBER),
@@ -41,7 +41,7 @@ _EXACT: Final[dict[tuple[str, str], Endpoint]] = {
     ("POST", "/api/embed"): Endpoint("api_embed", Handling.INFER),
     ("POST", "/api/embeddings"): Endpoint("api_embeddings", Handling.INFER),
     ("POST", "/api/pull"): Endpoint("api_pull", Handling.PULL),
-    ("GET", "/v1/models"): Endpoint("v1_models", Handling.FORWARD, openai=True),
+    ("GET", "/v1/models"): Endpoint("v1_models", Handling.REMEMBER, openai=True),
     ("POST", "/v1/chat/completions"): Endpoint("v1_chat_completions", Handling.INFER, openai=True),
     ("POST", "/v1/completions"): Endpoint("v1_completions", Handling.INFER, openai=True),
     ("POST", "/v1/embeddings"): Endpoint("v1_embeddings", Handling.INFER, openai=True),
@@ -60,7 +60,7 @@ def find(method: str, path: str) -> Endpoint | None:
     """
     endpoint = _EXACT.get((method, path))
     if endpoint is None and method == "GET" and _ONE_MODEL.fullmatch(path):
-        return Endpoint("v1_model", Handling.FORWARD, openai=True)
+        return Endpoint("v1_model", Handling.REMEMBER, openai=True)
     return endpoint
 
 

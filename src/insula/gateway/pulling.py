@@ -3,10 +3,10 @@
 Home Assistant pulls when the model that was chosen is missing from the list, and waits for `{"status": "success"}`.
 """
 
-import json
 from dataclasses import dataclass
 from typing import Final
 
+import orjson
 from aiohttp import web
 
 from insula.gateway.errors import BadRequestError, ForbiddenError
@@ -35,7 +35,7 @@ async def read(request: web.BaseRequest) -> PullRequest:
         if len(body) > MAX_BODY_BYTES:
             raise BadRequestError("the body of a pull is longer than a pull can be")
     try:
-        document = json.loads(body)
+        document = orjson.loads(body)
         model = document.get("model") or document.get("name")
         stream = document.get("stream") is not False
     except (ValueError, AttributeError) as error:

@@ -115,22 +115,22 @@ class Gateway:
         if exchange.outcome is Outcome.ANSWERED:
             # The client has its answer already; this only completes the record, and mostly from memory.
             model = exchange.figures().model
-            exchange.model_digest = await self.remembered.digest(route, backend, model) if model else ""
+            exchange.model_digest = await self.remembered.digest(route, model) if model else ""
         return answer
 
     async def _tell(
         self, request: web.BaseRequest, exchange: Exchange, route: TenantRoute, endpoint: Endpoint, path: str
     ) -> web.StreamResponse:
         """Answer what asks about models and the server: at once, for it computes nothing."""
-        backend = admission.backend_of(route)
         if endpoint.handling is Handling.REMEMBER:
-            answer = await self.remembered.get(route, backend, path)
-            headers = {"Content-Type": answer.content_type}
-            return await _send(request, web.Response(status=answer.status, body=answer.body, headers=headers), exchange)
+            said = await self.remembered.tell(route, path)
+            headers = {"Content-Type": said.content_type}
+            return await _send(request, web.Response(status=said.status, body=said.body, headers=headers), exchange)
         if endpoint.handling is Handling.PULL:
             asked = await pulling.read(request)
-            response = pulling.answer(asked, await self.remembered.digest(route, backend, asked.model))
+            response = pulling.answer(asked, await self.remembered.digest(route, asked.model))
             return await _send(request, response, exchange)
+        backend = admission.backend_of(route)
         body = await prompts.read_body(request)
         exchange.bytes_in = len(body)
         return await forwarding.forward(

@@ -4,11 +4,12 @@ Ollama ends a stream with counters and durations in nanoseconds; OpenAI's shape 
 stay Ollama's own, so that a figure in our log is the figure in its answer.
 """
 
-import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
+
+import orjson
 
 # The last line of /api/chat is under 1 KB. The one of /api/generate may carry kilobytes of `context` before its
 # figures, so the figures are also found in a line whose beginning is gone.
@@ -70,7 +71,7 @@ def figures(tail: bytes) -> Figures:
 
 def _from_line(text: bytes) -> Figures:
     try:
-        document = json.loads(text)
+        document = orjson.loads(text)
     except ValueError:
         document = {name.decode(): int(number) for name, number in _NUMBER.findall(text)}
     if not isinstance(document, Mapping):

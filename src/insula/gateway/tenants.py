@@ -3,6 +3,7 @@
 The directory keeps only the fields that a request needs, a few hundred bytes a tenant.
 """
 
+import json
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -25,6 +26,8 @@ class TenantRoute:
     backend: str | None
     key_grace: Grace = field(default_factory=Grace)
     inference: Inference = field(default_factory=Inference)
+    pulled: tuple[tuple[str, str], ...] = ()
+    """Names and digests of the models that the home's volume holds, as the operator wrote them down."""
 
     def takes(self, generation: int, now: datetime) -> bool:
         """Say whether keys of a generation open: the one in force, and older ones within their grace."""
@@ -57,6 +60,7 @@ class _Home:
     key_generation: int
     key_grace: Grace
     inference: Inference
+    pulled: tuple[tuple[str, str], ...]
 
 
 @dataclass
@@ -100,6 +104,7 @@ class WatchedDirectory:
             backend=backend,
             key_grace=home.key_grace,
             inference=home.inference,
+            pulled=home.pulled,
         )
 
     def living_at(self, address: str) -> frozenset[str]:
@@ -188,7 +193,17 @@ def _home(namespace: Manifest) -> _Home | None:
         key_generation=int(generation) if generation.isdecimal() else 0,
         key_grace=Grace.from_text(annotations.get(names.ANNOTATION_KEY_GRACE, "")),
         inference=Inference.from_text(annotations.get(names.ANNOTATION_INFERENCE, "")),
+        pulled=_pulled(annotations.get(names.ANNOTATION_PULLED, "")),
     )
+
+
+def _pulled(annotation: str) -> tuple[tuple[str, str], ...]:
+    """Read what the volume holds; what a person spoilt by hand reads as nothing."""
+    try:
+        models = json.loads(annotation or "{}").get("models") or {}
+        return tuple(sorted((str(name), str(digest)) for name, digest in models.items()))
+    except (ValueError, AttributeError):
+        return ()
 
 
 def _is_of_a_home(endpoint_slice: Manifest) -> bool:

@@ -22,7 +22,7 @@ from insula.gateway import forwarding
 from insula.gateway.admission import Admission, PassThrough
 from insula.gateway.metering import Meter, Unmetered
 from insula.gateway.records import Records
-from insula.gateway.remembering import ANSWERS_KEPT, Remembered
+from insula.gateway.remembering import KEPT_BYTES, Remembered
 from insula.gateway.server import Gateway
 from insula.gateway.tenants import WatchedDirectory
 from insula.services import logs
@@ -53,6 +53,7 @@ def a_namespace(
     grace: str = "",
     created: str = "2026-01-01T00:00:00Z",
     inference: Inference | None = None,
+    annotations: dict[str, str] | None = None,
 ) -> Manifest:
     of_grace = {names.ANNOTATION_KEY_GRACE: grace} if grace else {}
     of_plan = {names.ANNOTATION_INFERENCE: inference.to_text()} if inference else {}
@@ -61,7 +62,7 @@ def a_namespace(
             "name": names.namespace(tenant),
             "creationTimestamp": created,
             "labels": {names.LABEL_TENANT: tenant, names.LABEL_TENANT_ID: tenant_id},
-            "annotations": {names.ANNOTATION_KEY_GENERATION: generation} | of_grace | of_plan,
+            "annotations": {names.ANNOTATION_KEY_GENERATION: generation} | of_grace | of_plan | (annotations or {}),
         }
     }
 
@@ -179,7 +180,7 @@ async def a_house(
     synced: bool = True,
     clock: Callable[[], float] = time.monotonic,
     now: Callable[[], datetime] = lambda: datetime.now(UTC),
-    answers_kept: int = ANSWERS_KEPT,
+    kept_bytes: int = KEPT_BYTES,
     inference: Inference | None = None,
     admission: Admission | None = None,
     meter: Meter | None = None,
@@ -196,12 +197,13 @@ async def a_house(
         if synced:
             directory.replace_slices([a_slice("alice", "127.0.0.1", port=ollama.port)])
             directory.replace_namespaces([alice, a_namespace("bob", BOB)])
+        remembered = Remembered(session, clock, kept_bytes=kept_bytes)
         door = Gateway(
             keys=VerifyKeys.from_json(signing.verify_keys_json()),
             directory=directory,
             admission=admission or PassThrough(),
             session=session,
-            remembered=Remembered(session, clock, kept=answers_kept),
+            remembered=remembered,
             records=Records(structlog.get_logger("test"), registry),
             meter=meter or Unmetered(),
             clock=clock,
@@ -209,3 +211,4 @@ async def a_house(
         )
         async with serving(door.application()) as port:
             yield House(f"http://127.0.0.1:{port}", ollama, signing, directory, registry, client, lines)
+            await remembered.close()

@@ -59,14 +59,6 @@ async def test_a_query_does_not_reach_ollama() -> None:
         assert house.ollama.asked[0] == ("POST", "/api/chat")
 
 
-async def test_polls_within_a_few_seconds_ask_ollama_once() -> None:
-    async with a_house() as house:
-        for _ in range(5):
-            async with house.ask("GET", "/api/tags") as response:
-                assert (await response.json())["models"][0]["model"] == "gemma3:270m"
-        assert house.ollama.asked == [("GET", "/api/tags")]
-
-
 async def test_a_head_request_gets_no_body() -> None:
     async with a_house() as house, house.ask("HEAD", "/api/tags") as response:
         assert response.status == 200
@@ -126,20 +118,3 @@ async def test_a_model_that_has_just_come_is_found_although_the_list_is_remember
         ollama.models = ("gemma3:270m",)
         now = ANSWER_TTL_S + 1
         assert (await pull(house, model="gemma3:270m"))[0] == 200
-
-
-async def test_an_answer_that_is_not_good_is_not_remembered() -> None:
-    ollama = FakeOllama(status=500, chunks=[b"{}"])
-    async with a_house(ollama) as house:
-        for _ in range(2):
-            async with house.ask("GET", "/api/ps") as response:
-                assert response.status == 500
-        assert len(house.ollama.asked) == 2
-
-
-async def test_the_memory_of_answers_is_bounded() -> None:
-    async with a_house(answers_kept=1) as house:
-        for path in ("/api/tags", "/api/version", "/api/tags"):
-            async with house.ask("GET", path) as response:
-                await response.read()
-        assert len(house.ollama.asked) == 3

@@ -53,3 +53,8 @@ def test_any_bytes_can_be_looked_at(tail: bytes) -> None:
 @given(st.recursive(st.none() | st.booleans() | st.integers() | st.text(), st.lists, max_leaves=5))
 def test_any_value_in_the_place_of_a_figure_is_borne(value: object) -> None:
     figures(json.dumps({"model": value, "eval_count": value, "total_duration": value, "usage": value}).encode())
+
+
+def test_an_end_that_is_nested_without_end_has_no_figures() -> None:
+    assert figures(b"[" * TAIL_BYTES) == Figures()
+    assert figures(b'{"a":' * 1000) == Figures()
