@@ -30,6 +30,7 @@ DOORS: Final[dict[str, Door]] = {
     "tenant": Door("insula.cli.tenant", "Create, watch, open, ask, suspend and delete tenants"),
     "model": Door("insula.cli.model", "Add models to the cluster's registry and list them"),
     "verify": Door("insula.cli.verify", "Prove the walls of homes: try what must not work"),
+    "usage": Door("insula.cli.usage", "Show what homes use of the models"),
     "gpu": Door("insula.cli.gpu", "Show the cluster's GPUs and who holds them; part them"),
     "doctor": Door("insula.cli.doctor", "Check the cluster, and say what to do about what is wrong"),
     "sandbox": Door("insula.sandbox.main", "Run a real Kubernetes on this machine: up, status, down"),

@@ -58,6 +58,20 @@ class Cluster:
         """Delete an object and say whether it was there."""
         return await self._client.delete(ref)
 
+    async def through(
+        self,
+        service: str,
+        path: str,
+        *,
+        method: str = "GET",
+        parameters: Mapping[str, str] | None = None,
+        headers: Mapping[str, str] | None = None,
+        body: bytes = b"",
+    ) -> bytes:
+        """Have the API server pass a request on to a Service and return its answer. See `requests.through`."""
+        request = requests.through(service, path, method=method, parameters=parameters, headers=headers, body=body)
+        return await self._client.send(request)
+
     async def logs(self, namespace: str, pod: str, *, tail: int) -> str:
         """Return the last lines of a pod's log."""
         return await self._client.logs(namespace, pod, tail=tail)

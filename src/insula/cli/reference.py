@@ -27,6 +27,7 @@ COMMANDS: Final[Mapping[str, str]] = {
     "tenant": "insula.cli.tenant",
     "model": "insula.cli.model",
     "verify": "insula.cli.verify",
+    "usage": "insula.cli.usage",
     "gpu": "insula.cli.gpu",
     "doctor": "insula.cli.doctor",
     "sandbox": "insula.sandbox.main",

@@ -284,7 +284,7 @@ class Client:
             self._meter(request.verb, request.resource, status, time.monotonic() - started)
 
     def _headers(self, request: Request) -> dict[str, str]:
-        headers = {"Accept": "application/json"}
+        headers = {"Accept": "application/json", **request.headers}
         if request.content_type:
             headers["Content-Type"] = request.content_type
         if token := self.access.bearer():

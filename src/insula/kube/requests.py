@@ -31,6 +31,7 @@ class Request:
     parameters: Mapping[str, str] = field(default_factory=dict)
     content_type: str = ""
     body: bytes = field(default=b"", repr=False)  # may hold a Secret
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)  # may hold a key
 
     @property
     def writes(self) -> bool:
@@ -142,6 +143,30 @@ def logs(namespace: str, pod: str, *, container: str = "", tail: int = 0, follow
     parameters = {"container": container, "tailLines": str(tail) if tail else "", "follow": "true" if follow else ""}
     path = path_of(kinds.POD, namespace, pod, "log")
     return Request("get", "pods/log", "GET", path, {key: value for key, value in parameters.items() if value})
+
+
+def through(
+    service: str,
+    path: str,
+    *,
+    method: str = "GET",
+    parameters: Mapping[str, str] | None = None,
+    headers: Mapping[str, str] | None = None,
+    body: bytes = b"",
+) -> Request:
+    """Return a request that the API server passes on to a Service, for whoever may use `services/proxy` of it.
+
+    Args:
+        service: "namespace/name:port", the port by its name.
+        path: The path there. The server's audit log keeps it, so no secret belongs into it; headers it does not keep.
+        method: The HTTP method.
+        parameters: The query.
+        headers: What the Service is told besides.
+        body: What it is sent.
+    """
+    namespace, _, name = service.partition("/")
+    full = f"/api/v1/namespaces/{quote(namespace, safe='')}/services/{quote(name, safe=':')}/proxy{path}"
+    return Request("proxy", "services/proxy", method, full, parameters or {}, "", body, headers or {})
 
 
 def _selection(selector: str, fields: str) -> dict[str, str]:
