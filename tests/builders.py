@@ -119,6 +119,7 @@ class World:
     waiting_spec: str = ""
     own_change: bool = True
     may_restart: bool = True
+    used_gpu_s: float = 0.0
     now: datetime = NOW
     accepted_spec: str = '{"tenant": {}, "plan": {}}'
     name: str = "alice"
@@ -141,6 +142,7 @@ class World:
             waiting_spec=self.waiting_spec,
             own_change=self.own_change,
             may_restart=self.may_restart,
+            used_gpu_s=self.used_gpu_s,
         )
 
     def decide(self) -> Decision:

@@ -132,6 +132,7 @@ CONDITIONS: Final[Mapping[ConditionType, str]] = {
     ConditionType.UP_TO_DATE: "Home Assistant's image and the volumes are as asked; a home may answer without it",
     ConditionType.READY: "all of the above that a home needs to answer as the spec asks",
     ConditionType.ISOLATED: "probes from inside found every forbidden path shut; no part of Ready",
+    ConditionType.WITHIN_QUOTA: "the home has GPU-seconds left for today, or needs none; no part of Ready",
 }
 REFUSALS: Final[Mapping[Refusal, str]] = {
     Refusal.INVALID_SPEC: "A field is missing, unknown or malformed.",

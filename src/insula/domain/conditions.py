@@ -19,6 +19,7 @@ class ConditionType(StrEnum):
     UP_TO_DATE = "UpToDate"
     READY = "Ready"
     ISOLATED = "Isolated"
+    WITHIN_QUOTA = "WithinQuota"
 
 
 class ConditionStatus(StrEnum):

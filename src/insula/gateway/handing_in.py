@@ -3,23 +3,28 @@
 import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import date
-from http import HTTPStatus
-from typing import Any, Final
+from typing import Final, Protocol
 
-import aiohttp
-import orjson
 import structlog
 from prometheus_client import CollectorRegistry, Gauge
 
-from insula.domain.errors import UnavailableError, cap
+from insula.domain.errors import UnavailableError
+from insula.domain.usage import Flush
 from insula.gateway.takings import Takings
+from insula.ledger.client import Totals
 
 # A gateway that dies loses what it counted since. Others' prompts count against a quota that much later.
 EVERY_S: Final = 4.0
-TIMEOUT_S: Final = 8.0  # longer than the ledger waits for its database
 
 _log = structlog.get_logger(__name__)
+
+
+class Ledger(Protocol):
+    """Who takes sums."""
+
+    async def hand_in(self, flush: Flush) -> Totals:
+        """Take sums and return today's totals; UnavailableError where that is not confirmed."""
+        ...
 
 
 @dataclass
@@ -28,15 +33,13 @@ class HandingIn:
 
     Args:
         takings: What is handed in.
-        session: The process's HTTP client.
-        url: The ledger's address.
+        ledger: Who takes it.
         registry: Where the metrics are registered.
         clock: Seconds that only grow.
     """
 
     takings: Takings
-    session: aiohttp.ClientSession
-    url: str
+    ledger: Ledger
     registry: CollectorRegistry
     clock: Callable[[], float]
     _confirmed_at: float = field(init=False)
@@ -58,13 +61,13 @@ class HandingIn:
     async def once(self) -> bool:
         """Hand in what there is; say whether the ledger has confirmed it. Where it has not, it stays."""
         try:
-            day, totals = await self._send(self.takings.flush().to_document())
+            totals = await self.ledger.hand_in(self.takings.flush())
         except UnavailableError as error:
             if not self._away:
                 _log.warning("ledger_away", error=str(error))
             self._away = True
             return False
-        self.takings.confirm(day, totals)
+        self.takings.confirm(totals.day, totals.gpu_ns)
         if self._away:
             _log.info("ledger_back", after_s=round(self.clock() - self._confirmed_at, 1))
         self._confirmed_at, self._away = self.clock(), False
@@ -77,16 +80,3 @@ class HandingIn:
                 left = self.takings.unconfirmed
                 _log.error("usage_lost", gpu_seconds=round(left.gpu_seconds, 3), requests=left.requests)
                 return
-
-    async def _send(self, document: dict[str, Any]) -> tuple[date, dict[str, int]]:
-        timeout = aiohttp.ClientTimeout(total=TIMEOUT_S)
-        try:
-            async with self.session.post(f"{self.url}/flush", data=orjson.dumps(document), timeout=timeout) as answer:
-                body = await answer.read()
-                if answer.status != HTTPStatus.OK:
-                    text = cap(body.decode(errors="replace"))
-                    raise UnavailableError(f"the ledger answered {answer.status}: {text}")
-                told = orjson.loads(body)
-                return date.fromisoformat(told["day"]), told["gpuNs"]
-        except (aiohttp.ClientError, TimeoutError, ValueError, KeyError, TypeError) as error:
-            raise UnavailableError(f"the ledger does not answer: {cap(f'{type(error).__name__}: {error}')}") from error

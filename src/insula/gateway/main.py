@@ -27,6 +27,7 @@ from insula.gateway.tenants import WatchedDirectory
 from insula.gateway.watches import Watches
 from insula.kube import config
 from insula.kube.client import Client
+from insula.ledger.client import LedgerClient
 from insula.services import logs
 
 # How long an idle connection of a client is kept open.
@@ -94,7 +95,7 @@ async def serve(settings: Settings, access: config.Access) -> None:
         stack.push_async_callback(remembered.close)
         records = Records(structlog.get_logger("insula.gateway"), registry)
         takings = Takings(writer=uuid.uuid4().hex)
-        handing_in = HandingIn(takings, session, settings.ledger, registry, time.monotonic)
+        handing_in = HandingIn(takings, LedgerClient(session, settings.ledger), registry, time.monotonic)
         meter: Meter = Metered(takings) if settings.ledger else Unmetered()
         door = Gateway(keyring, directory, PassThrough(), session, remembered, records, meter)
         async with asyncio.TaskGroup() as group:

@@ -8,6 +8,7 @@ from http import HTTPStatus
 from typing import Final, Protocol
 
 from insula.domain.inference import Priority
+from insula.domain.quotas import Level, level
 from insula.domain.usage import NS_PER_S, Account, Amount
 from insula.gateway.errors import QuotaError
 from insula.gateway.prompts import Prompt
@@ -17,8 +18,6 @@ from insula.gateway.takings import Takings
 from insula.gateway.tenants import TenantRoute
 
 QUOTA_HEADER: Final = "X-Insula-Quota"
-# From here on, answers say how much of the day's seconds is gone.
-WARN_AT: Final = 0.8
 
 
 class Meter(Protocol):
@@ -71,9 +70,10 @@ class Metered:
             return route
         now = self.now().astimezone(UTC)
         used_s = self.takings.used_ns(route.tenant_id, now.date()) / NS_PER_S
-        if used_s >= WARN_AT * limit_s:
+        how = level(used_s, limit_s)
+        if how in (Level.NEAR, Level.USED_UP):
             exchange.headers[QUOTA_HEADER] = f"{used_s:.0f}/{limit_s}"
-        if used_s < limit_s:
+        if how is not Level.USED_UP:
             return route
         if route.inference.overdraft:
             return replace(route, inference=replace(route.inference, priority=Priority.BATCH))

@@ -1,1 +1,1 @@
-"""The only speaker to the ledger's database."""
+"""The only speaker to the ledger: to its database, and, for other processes, to the ledger itself."""

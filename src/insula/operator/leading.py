@@ -5,6 +5,7 @@ from collections.abc import Awaitable, Iterator
 from datetime import UTC, datetime
 from typing import Final
 
+import aiohttp
 import structlog
 
 from insula.contract.plans import pace_of
@@ -16,7 +17,9 @@ from insula.kube.cluster import Cluster, Source
 from insula.kube.kinds import Kind
 from insula.kube.leases import LeaseLostError
 from insula.kube.watching import SILENCE_S
+from insula.ledger.client import LedgerClient
 from insula.operator import workers
+from insula.operator.allowances import Allowances
 from insula.operator.metrics import Metrics
 from insula.operator.news import News
 from insula.operator.queue import KeyedQueue
@@ -63,11 +66,13 @@ class Leader:
         limits = settings.platform.brake
         self.brake = Brake(self.cluster, limits.homes, limits.window_s, now=lambda: datetime.now(UTC))
         self._roster = Roster(lambda plan: pace_of(self.cluster.plan(plan)), wake=self.queue.add)
+        self._allowances = Allowances(self.cluster, wake=self.queue.add)
         observer = Observer(
             self.cluster,
             settings.platform,
             brake=self.brake,
             may_restart=self._roster.may_restart,
+            used_s=self._allowances.used_s,
             wake=self.queue.add,
         )
         actor = Actor(
@@ -94,10 +99,13 @@ class Leader:
         Raises:
             LeaseLostError: Somebody else leads.
         """
-        async with asyncio.TaskGroup() as tasks:
+        async with aiohttp.ClientSession() as session, asyncio.TaskGroup() as tasks:
+            ledger = LedgerClient(session, self._settings.ledger) if self._settings.ledger else None
             doings = (self.cluster.follow(), self._keep_keys(), self._keep_reporting())
             background = [tasks.create_task(doing) for doing in doings]
-            await first(self._start(), stop.wait())
+            await first(self._start(ledger), stop.wait())
+            if ledger is not None:
+                background.append(tasks.create_task(self._allowances.follow(ledger)))
             if not stop.is_set():
                 await self._work(stop)
             self.queue.close()
@@ -113,10 +121,12 @@ class Leader:
         stalled_s = self.queue.stalled_s()
         return [f"no home was finished for {stalled_s:.0f} s while others wait"] if stalled_s > DEATH_S else []
 
-    async def _start(self) -> None:
+    async def _start(self, ledger: LedgerClient | None) -> None:
         await self.cluster.synced()
         await self._refresh_keys()
         await self._observer.survey()
+        if ledger is not None:
+            await self._allowances.once(ledger)  # before the first looks: they would take back what was said
         for tenant in self.cluster.tenants():
             self._roster.expect(tenant["metadata"]["name"], str(tenant.get("spec", {}).get("plan", "")))
         for each in (*self.cluster.plans(), *self.cluster.tenants()):

@@ -43,6 +43,9 @@ def operator(
     lease: Annotated[bool, typer.Option(help="Lead by a Lease; without, nothing else may be running.")] = True,
     host: Annotated[str, typer.Option(help="Address of health and metrics.")] = "0.0.0.0",  # noqa: S104
     port: Annotated[int, typer.Option(help="Port of health and metrics.")] = 8080,
+    ledger: Annotated[
+        str, typer.Option(envvar="INSULA_OPERATOR_LEDGER", help="The ledger's URL; empty: usage is not known.")
+    ] = "",
     log_level: Annotated[str, typer.Option(envvar="INSULA_LOG_LEVEL", help="DEBUG, INFO, WARNING or ERROR.")] = "INFO",
 ) -> None:
     """Bring every home to what its Tenant says, and keep it so."""
@@ -58,6 +61,7 @@ def operator(
                 lease=lease,
                 host=host,
                 port=port,
+                ledger=ledger,
             ),
             config.find(),
         )

@@ -40,6 +40,8 @@ class Settings:
     """The Lease's times."""
     drain_s: float = 20.0
     """How long looks under way may still take after SIGTERM."""
+    ledger: str = ""
+    """The ledger's URL; empty: nobody knows what homes use."""
 
 
 def load_platform(path: Path) -> Platform:

@@ -8,6 +8,7 @@ from insula.domain.conditions import ConditionStatus, ConditionType
 from insula.domain.errors import cap
 from insula.domain.manifests import Manifest
 from insula.reconcile import currency, reading, terminating
+from insula.reconcile.allowances import within_quota
 from insula.reconcile.isolation import isolated
 from insula.reconcile.job_reports import RETRY_FAILED_S, JobState
 from insula.reconcile.reasons import Reason
@@ -25,7 +26,11 @@ def walk(view: View) -> dict[ConditionType, Finding]:
         return _nothing_in_force(view)
     found = {kind: judge(view) for kind, judge in _WALK.items()}
     # What stands last is no part of Ready: a home without walls answers, too.
-    return found | {ConditionType.READY: ready(view, found), ConditionType.ISOLATED: isolated(view)}
+    return found | {
+        ConditionType.READY: ready(view, found),
+        ConditionType.ISOLATED: isolated(view),
+        ConditionType.WITHIN_QUOTA: within_quota(view),
+    }
 
 
 def accepted(view: View) -> Finding:

@@ -121,6 +121,7 @@ class Observed:
         may_restart: Whether pods that run may be restarted for what is not the tenant's own change.
         hold: Why a home that lost its Tenant may not go now, in words; empty: it may.
         neighbour: Another tenant whose home stands, empty where none is known.
+        used_gpu_s: For how many seconds models have computed for the home today, as far as is known.
     """
 
     tenant: Manifest | None = None
@@ -139,6 +140,7 @@ class Observed:
     may_restart: bool = True
     hold: str = ""
     neighbour: str = ""
+    used_gpu_s: float = 0.0
 
 
 @dataclass(frozen=True)

@@ -26,6 +26,13 @@ class Reason(StrEnum):
     WALLS_HOLD = "WallsHold"
     """Every forbidden path that was tried is shut."""
 
+    NO_LIMIT = "NoLimit"
+    """The plan sets no limit for a day's computing."""
+    ENOUGH_LEFT = "EnoughLeft"
+    """Less than 80 % of the day's GPU-seconds are used."""
+    NEARLY_USED_UP = "NearlyUsedUp"
+    """More than 80 % of the day's GPU-seconds are used."""
+
     # Under way: patience is enough.
     MAKING = "Making"
     """The object was not seen yet."""
@@ -63,6 +70,9 @@ class Reason(StrEnum):
     """The home's walls were not tried yet, or the probes gave no result."""
     NOT_ACCEPTED = "NotAccepted"
     """The spec is not accepted; see Accepted."""
+
+    USED_UP = "UsedUp"
+    """The day's GPU-seconds are used; the next ones come at midnight (UTC)."""
 
     # Wished for.
     SUSPENDED = "Suspended"

@@ -56,6 +56,7 @@ class Observer:
         platform: The provider's settings.
         brake: Says whether a home that lost its Tenant may go; None: all may.
         may_restart: Says whether a home has its turn to be restarted.
+        used_s: For how many seconds models have computed today for the home of an identity.
         wake: Is called with tenants that another one's change of hosts concerns.
         clock: Seconds that only grow.
     """
@@ -67,6 +68,7 @@ class Observer:
         *,
         brake: Brake | None = None,
         may_restart: Callable[[str], bool] = lambda _name: True,
+        used_s: Callable[[str], float] = lambda _tenant_id: 0.0,
         wake: Callable[[str], None] = lambda _name: None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -74,6 +76,7 @@ class Observer:
         self._platform = platform
         self._brake = brake
         self._may_restart = may_restart
+        self._used_s = used_s
         self._wake = wake
         self._clock = clock
         self._claims = HostClaims()
@@ -116,6 +119,7 @@ class Observer:
             may_restart=self._may_restart(name),
             hold=self._hold(name, tenant, namespace),
             neighbour=self._neighbour(name),
+            used_gpu_s=self._used_s(_identity(namespace)),
         )
 
     def keep_secret(self, tenant: str, manifest: Manifest) -> None:
@@ -216,6 +220,11 @@ def _spec_of(manifest: Manifest | None) -> object:
         return None
     metadata = manifest["metadata"]
     return (metadata["uid"], metadata["generation"]) if metadata.get("generation") else manifest
+
+
+def _identity(namespace: Manifest | None) -> str:
+    labels = namespace["metadata"].get("labels", {}) if namespace else {}
+    return str(labels.get(names.LABEL_TENANT_ID, ""))
 
 
 def _without_content(secret: Manifest) -> Manifest:

@@ -15,6 +15,7 @@ from insula.domain.inference import Priority
 from insula.domain.usage import Account, Amount, Flush
 from insula.gateway.handing_in import HandingIn
 from insula.gateway.takings import Takings
+from insula.ledger.client import LedgerClient
 from insula.ledger.database import Database
 from insula.ledger.usage import UsageBook
 
@@ -29,7 +30,7 @@ def an_account(tenant_id: str = ALICE, model: str = "m", day: date = DAY) -> Acc
 @asynccontextmanager
 async def handing_in(takings: Takings, url: str, now: float = 0.0) -> AsyncIterator[HandingIn]:
     async with aiohttp.ClientSession() as session:
-        yield HandingIn(takings, session, url, CollectorRegistry(), lambda: now)
+        yield HandingIn(takings, LedgerClient(session, url), CollectorRegistry(), lambda: now)
 
 
 def test_a_flush_reads_back_as_it_was_written() -> None:
