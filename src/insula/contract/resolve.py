@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 from enum import StrEnum
 from fnmatch import fnmatchcase
 from typing import Final, TypeVar
@@ -15,6 +16,7 @@ from insula.contract.quantities import parse_cpu, parse_memory
 from insula.contract.tenants import TENANT_NAME_MAX, Amounts, TenantSpec
 from insula.domain import names, ranges, tenants
 from insula.domain.errors import InvalidSpecError, cap
+from insula.domain.gpu import GpuClass
 from insula.domain.manifests import Manifest
 from insula.domain.platform import Platform
 from insula.domain.quantities import Resources
@@ -163,7 +165,7 @@ def _ollama(spec: TenantSpec, plan: tenants.Plan) -> tenants.Ollama:
         image=asked.image or "",
         gpu=gpu,
         device=plan.gpu,
-        inference=plan.inference,
+        inference=replace(plan.inference, alone=gpu > 0 and plan.gpu.kind is not GpuClass.SHARED),
     )
 
 

@@ -244,6 +244,14 @@ class Process(Model):
     """CPU and memory of each pod."""
 
 
+class Gateway(Process):
+    """The gateway's Deployment."""
+
+    slots_per_node: Annotated[int, Field(ge=1, le=1024)] = 4
+    """How many prompts the homes of one node have computed at a time; the others wait in fair turns. A home on devices
+    of its own has its own turns."""
+
+
 class LedgerDatabase(Model):
     """A PostgreSQL that you run. Without it, the ledger is a file in a volume."""
 
@@ -336,7 +344,7 @@ class Values(PlatformSettings):
     operator: Process
     """The operator: one replica works, the others stand by."""
 
-    gateway: Process
+    gateway: Gateway
     """The gateway: all replicas work."""
 
     ledger: Ledger = Ledger()

@@ -29,6 +29,7 @@ class Inference:
         gpu_seconds_per_day: How long the model may compute for the home in a day (UTC); None: without end.
         overdraft: Whether prompts beyond that are computed all the same, as batch.
         cache: Whether answers that cannot differ are given again from memory.
+        alone: Whether the home computes on devices, or hardware's parts of them, that no other home uses.
         sleep_after_s: After how long without a prompt the home's Ollama stops; None: never.
     """
 
@@ -40,6 +41,7 @@ class Inference:
     gpu_seconds_per_day: int | None = None
     overdraft: bool = False
     cache: bool = True
+    alone: bool = False
     sleep_after_s: int | None = None
 
     def to_text(self) -> str:

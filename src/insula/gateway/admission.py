@@ -1,25 +1,45 @@
-"""When a request may go to its tenant's Ollama. The seam where waiting, fairness and waking belong."""
+"""When a request may go to its tenant's Ollama: in its turn among the homes that share the processor."""
 
-from collections.abc import AsyncIterator
+import asyncio
+import math
+from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import dataclass, field
 from typing import Final, Protocol
 
-from insula.gateway.errors import NotReadyError
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+
+from insula.domain.inference import Priority
+from insula.domain.usage import NS_PER_S
+from insula.gateway.errors import BusyError, NotReadyError, TooManyError
+from insula.gateway.fairness import Ticket, Turns
+from insula.gateway.metering import cost
 from insula.gateway.prompts import Prompt
+from insula.gateway.records import Exchange
 from insula.gateway.tenants import TenantRoute
 
 # Ollama's pod becomes ready within seconds once its image is on the node.
 RETRY_AFTER_S: Final = 5
+POSITION_HEADER: Final = "X-Insula-Queue-Position"
+WAIT_HEADER: Final = "X-Insula-Queue-Seconds"
+# A person leaves long before so many are ahead; what is refused here would only have waited to be given up.
+WAITING_IN_GROUP: Final = 1024
+WAITING_OF_TENANT: Final = 32
+GROUPS_KEPT: Final = 16384
+LONGEST_RETRY_S: Final = 120
+_WAITS_S: Final = (0.001, 0.01, 0.1, 0.5, 1, 2.5, 5, 10, 30, 60, 180, 600)
 
 
 class Admission(Protocol):
     """Decides when a request goes on, and holds its place until the answer is complete."""
 
-    def admit(self, route: TenantRoute, prompt: Prompt) -> AbstractAsyncContextManager[str]:
+    def admit(self, route: TenantRoute, prompt: Prompt, exchange: Exchange) -> AbstractAsyncContextManager[str]:
         """Wait for the request's turn and give the backend's "address:port" for as long as the answer takes.
 
         Raises:
             NotReadyError: It cannot be this request's turn in reasonable time.
+            BusyError: Too many wait already.
+            TooManyError: Too many of this home wait already.
         """
         ...
 
@@ -28,13 +48,135 @@ class PassThrough:
     """Lets every request go on at once, if the tenant's Ollama is ready."""
 
     @asynccontextmanager
-    async def admit(self, route: TenantRoute, prompt: Prompt) -> AsyncIterator[str]:
+    async def admit(self, route: TenantRoute, prompt: Prompt, exchange: Exchange) -> AsyncIterator[str]:
         """Give the backend's address.
 
         Raises:
             NotReadyError: No Ollama of this tenant is ready.
         """
         yield backend_of(route)
+
+
+@dataclass
+class _Group:
+    """The homes that share a processor: whose turn it is, and who is told of it."""
+
+    turns: Turns
+    told: dict[Ticket, asyncio.Future[None]] = field(default_factory=dict)
+
+
+class FairAdmission:
+    """Gives turns in each contention group; bounded in every way.
+
+    Args:
+        slots: How many prompts the homes of one node have computed at a time.
+        registry: Where the metrics are registered.
+        clock: Seconds that never go back.
+    """
+
+    def __init__(self, slots: int, registry: CollectorRegistry, clock: Callable[[], float]) -> None:
+        self._slots = slots
+        self._clock = clock
+        self._groups: dict[str, _Group] = {}
+        self._waiting = Gauge("insula_gateway_queue_waiting", "Prompts that wait for a turn.", registry=registry)
+        self._running = Gauge("insula_gateway_queue_running", "Prompts that have their turn.", registry=registry)
+        self._waits = Histogram(
+            "insula_gateway_queue_wait_seconds", "Waiting.", ["priority"], registry=registry, buckets=_WAITS_S
+        )
+        self._refused = Counter("insula_gateway_queue_refused_total", "Refused: full.", ["bound"], registry=registry)
+
+    @asynccontextmanager
+    async def admit(self, route: TenantRoute, prompt: Prompt, exchange: Exchange) -> AsyncIterator[str]:
+        """Wait for the turn, and hold it. A client that goes frees its place at once.
+
+        Raises:
+            NotReadyError: No Ollama of this tenant is ready.
+            BusyError: Too many wait already.
+            TooManyError: Too many of this home wait already.
+        """
+        backend_of(route)  # who cannot be served does not queue
+        group = self._group(route)
+        ticket = self._ticket(route, prompt)
+        await self._turn(group, ticket, exchange)
+        begun = exchange.clock()
+        try:
+            yield backend_of(route)
+        finally:
+            self._running.dec()
+            group.turns.finish(ticket, _spent_s(prompt, exchange, begun))
+            self._give_turns(group)
+
+    def _group(self, route: TenantRoute) -> _Group:
+        name, slots = route.group, route.inference.parallel if route.inference.alone else self._slots
+        group = self._groups.get(name)
+        if group is None or (group.turns.is_idle and group.turns.slots != slots):
+            group = self._groups[name] = _Group(Turns(slots))
+        if len(self._groups) > GROUPS_KEPT:
+            idle = (each for each, other in self._groups.items() if other.turns.is_idle and other is not group)
+            self._groups.pop(next(idle, ""), None)
+        return group
+
+    async def _turn(self, group: _Group, ticket: Ticket, exchange: Exchange) -> None:
+        """Return when it is the ticket's turn."""
+        self._refuse_if_full(group, ticket)
+        turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        group.turns.enter(ticket)
+        group.told[ticket] = turn
+        self._waiting.inc()
+        self._give_turns(group)
+        if not turn.done():
+            ahead = group.turns.ahead_of(ticket, self._clock())
+            exchange.headers[POSITION_HEADER] = str(len(ahead) + 1)
+        try:
+            await turn
+        except asyncio.CancelledError:
+            if ticket in group.told:
+                del group.told[ticket]
+                self._waiting.dec()
+                group.turns.leave(ticket)
+            else:  # its turn came in the moment when its client went
+                self._running.dec()
+                group.turns.finish(ticket, 0.0)
+            self._give_turns(group)
+            raise
+        waited_s = self._clock() - ticket.arrived
+        self._waits.labels(ticket.priority.value).observe(waited_s)
+        if POSITION_HEADER in exchange.headers:
+            exchange.headers[WAIT_HEADER] = f"{waited_s:.1f}"
+
+    def _give_turns(self, group: _Group) -> None:
+        while (ticket := group.turns.next(self._clock())) is not None:
+            self._waiting.dec()
+            self._running.inc()
+            turn = group.told.pop(ticket)
+            if not turn.done():  # else its client has just gone, and gives the turn back
+                turn.set_result(None)
+
+    def _ticket(self, route: TenantRoute, prompt: Prompt) -> Ticket:
+        lower = prompt.priority is Priority.BATCH or route.inference.priority is Priority.BATCH
+        return Ticket(
+            tenant=route.tenant_id,
+            priority=Priority.BATCH if lower else Priority.INTERACTIVE,
+            parallel=route.inference.parallel,
+            model=prompt.model[:256],
+            continues=prompt.continues,
+            arrived=self._clock(),
+        )
+
+    def _refuse_if_full(self, group: _Group, ticket: Ticket) -> None:
+        if group.turns.waiting_of(ticket.tenant) >= WAITING_OF_TENANT:
+            self._refused.labels("tenant").inc()
+            raise TooManyError(
+                f"{WAITING_OF_TENANT} prompts of this home wait already", retry_after_s=self._retry_s(group)
+            )
+        if group.turns.waiting >= WAITING_IN_GROUP:
+            self._refused.labels("group").inc()
+            raise BusyError("server busy, please try again: too many wait", retry_after_s=self._retry_s(group))
+
+    def _retry_s(self, group: _Group) -> int:
+        """Return when about a place is free: the time that those who wait are expected to take."""
+        expected_s = sum(ticket.estimate_s for ticket in group.told) / group.turns.slots
+        return max(1, min(LONGEST_RETRY_S, math.ceil(expected_s)))
 
 
 def backend_of(route: TenantRoute) -> str:
@@ -50,3 +192,8 @@ def backend_of(route: TenantRoute) -> str:
             tenant=route.name,
         )
     return route.backend
+
+
+def _spent_s(prompt: Prompt, exchange: Exchange, begun: float) -> float:
+    """Return how long the model computed: as Ollama tells it, or for as long as the turn was held."""
+    return cost(exchange, exchange.figures(), openai=prompt.endpoint.openai, begun=begun).gpu_ns / NS_PER_S

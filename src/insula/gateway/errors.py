@@ -65,6 +65,28 @@ class QuotaError(GatewayError):
     openai_code = "insufficient_quota"
 
 
+class TooManyError(GatewayError):
+    """More of this home's requests wait than one home may have waiting."""
+
+    status = 429
+    openai_type = "rate_limit_error"
+    openai_code = "rate_limit_exceeded"
+
+
+class BusyError(GatewayError):
+    """More requests wait than anybody would wait for."""
+
+    status = 503
+    openai_type = "service_unavailable_error"
+
+
+class SlowRequestError(GatewayError):
+    """The request's body did not come in time."""
+
+    status = 408
+    openai_type = "invalid_request_error"
+
+
 class UpstreamError(GatewayError):
     """The tenant's Ollama broke off before it answered."""
 

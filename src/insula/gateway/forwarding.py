@@ -1,5 +1,6 @@
 """Bytes from a client to its tenant's Ollama and back, untouched, as they come, never more than a buffer ahead."""
 
+import asyncio
 import json
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import aclosing
@@ -54,6 +55,7 @@ async def forward(
     path: str,
     session: aiohttp.ClientSession,
     exchange: Exchange,
+    limit_s: float = SILENCE_TIMEOUT_S,
 ) -> web.StreamResponse:
     """Send a request on and stream its answer back.
 
@@ -64,6 +66,7 @@ async def forward(
         path: The path to ask for, as it came on the wire.
         session: From `open_session`.
         exchange: Is told what comes back.
+        limit_s: How long the whole answer may take.
 
     Raises:
         NotReadyError: Nobody listens at the backend.
@@ -71,15 +74,18 @@ async def forward(
         ClientGoneError: The client left; the backend's connection is closed.
     """
     url = URL(f"http://{backend}{path}", encoded=True).with_query(None)
+    deadline = asyncio.get_running_loop().time() + limit_s
     try:
-        async with session.request(
-            request.method,
-            url,
-            data=body or None,
-            headers=_for_ollama(request.headers),
-            allow_redirects=False,
-        ) as upstream:
-            return await _send_back(request, upstream, exchange)
+        async with asyncio.timeout_at(deadline):
+            upstream = await session.request(
+                request.method,
+                url,
+                data=body or None,
+                headers=_for_ollama(request.headers),
+                allow_redirects=False,
+            )
+        async with upstream:
+            return await _send_back(request, upstream, exchange, deadline)
     except aiohttp.ClientConnectorError as error:
         raise NotReadyError("the Ollama of this home does not accept connections yet", retry_after_s=2) from error
     except (aiohttp.ClientError, TimeoutError) as error:
@@ -87,7 +93,7 @@ async def forward(
 
 
 async def _send_back(
-    request: web.BaseRequest, upstream: aiohttp.ClientResponse, exchange: Exchange
+    request: web.BaseRequest, upstream: aiohttp.ClientResponse, exchange: Exchange, deadline: float
 ) -> web.StreamResponse:
     response = web.StreamResponse(status=upstream.status, reason=upstream.reason, headers=_for_client(upstream))
     response.headers.update(exchange.headers)
@@ -95,11 +101,7 @@ async def _send_back(
     try:
         await response.prepare(request)
         try:
-            async with aclosing(_read(upstream)) as chunks:
-                async for chunk in chunks:
-                    exchange.took(chunk)
-                    await response.write(chunk)
-            await response.write_eof()
+            await _copy(upstream, response, exchange, deadline)
         except _BrokenOffError as error:
             exchange.outcome, exchange.reason = Outcome.BROKEN_OFF, str(error)
             await _end_broken(request, response, exchange)
@@ -111,6 +113,22 @@ async def _send_back(
 
 class _BrokenOffError(Exception):
     """Ollama's connection failed in mid-answer; aiohttp has a ConnectionError for this and for a client that left."""
+
+
+async def _copy(
+    upstream: aiohttp.ClientResponse, response: web.StreamResponse, exchange: Exchange, deadline: float
+) -> None:
+    """Send the answer on as it comes: a client that reads slowly slows its Ollama, and nothing is kept here."""
+    try:
+        async with asyncio.timeout_at(deadline) as limit, aclosing(_read(upstream)) as chunks:
+            async for chunk in chunks:
+                exchange.took(chunk)
+                await response.write(chunk)
+    except TimeoutError as error:
+        if not limit.expired():
+            raise
+        raise _BrokenOffError("the answer took longer than the home's plan allows") from error
+    await response.write_eof()
 
 
 async def _read(upstream: aiohttp.ClientResponse) -> AsyncGenerator[bytes, None]:

@@ -15,7 +15,7 @@ from aiohttp import web
 from prometheus_client import CollectorRegistry, Gauge
 
 from insula.gateway import admin, forwarding
-from insula.gateway.admission import PassThrough
+from insula.gateway.admission import FairAdmission
 from insula.gateway.handing_in import HandingIn
 from insula.gateway.keyring import Keyring
 from insula.gateway.metering import Meter, Metered, Unmetered
@@ -48,6 +48,7 @@ class Settings:
     drain_delay_s: float
     drain_s: float
     ledger: str = ""
+    slots: int = 4
 
 
 @app.callback(invoke_without_command=True)
@@ -68,11 +69,14 @@ def gateway(
     ledger: Annotated[
         str, typer.Option(envvar="INSULA_GATEWAY_LEDGER", help="The ledger's URL; empty: nothing is accounted.")
     ] = "",
+    slots: Annotated[
+        int, typer.Option(envvar="INSULA_GATEWAY_SLOTS", min=1, max=1024, help="Prompts computed at a time on a node.")
+    ] = 4,
     log_level: Annotated[str, typer.Option(envvar="INSULA_LOG_LEVEL", help="DEBUG, INFO, WARNING or ERROR.")] = "INFO",
 ) -> None:
     """Authenticate, admit and stream the requests of all homes to their own Ollama."""
     logs.configure(level=log_level)
-    asyncio.run(serve(Settings(host, port, admin_port, keys, drain_delay, drain, ledger), config.find()))
+    asyncio.run(serve(Settings(host, port, admin_port, keys, drain_delay, drain, ledger, slots), config.find()))
 
 
 async def serve(settings: Settings, access: config.Access) -> None:
@@ -97,7 +101,15 @@ async def serve(settings: Settings, access: config.Access) -> None:
         takings = Takings(writer=uuid.uuid4().hex)
         handing_in = HandingIn(takings, LedgerClient(session, settings.ledger), registry, time.monotonic)
         meter: Meter = Metered(takings) if settings.ledger else Unmetered()
-        door = Gateway(keyring, directory, PassThrough(), session, remembered, records, meter)
+        door = Gateway(
+            keyring,
+            directory,
+            FairAdmission(settings.slots, registry, time.monotonic),
+            session,
+            remembered,
+            records,
+            meter,
+        )
         async with asyncio.TaskGroup() as group:
             tasks = [group.create_task(keyring.keep_fresh()), group.create_task(watches.run(client))]
             tasks += [group.create_task(handing_in.run())] if settings.ledger else []

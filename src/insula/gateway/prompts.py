@@ -1,17 +1,23 @@
 """A request that uses the model, read whole before it is judged: which model, what kind of answer, how long."""
 
+import asyncio
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 import orjson
 from aiohttp import web
 
-from insula.gateway.errors import BadRequestError, TooLargeError
+from insula.domain.inference import Priority
+from insula.gateway.errors import BadRequestError, SlowRequestError, TooLargeError
 from insula.gateway.paths import Endpoint
 
 # A prompt with several camera pictures in base64 is a few MiB.
 MAX_BODY_BYTES: Final = 64 * 1024 * 1024
+# The longest body in this time is 4 Mbit/s.
+UPLOAD_S: Final = 120.0
+# The header with which a client lets others go first: `batch`.
+PRIORITY_HEADER: Final = "X-Insula-Priority"
 _JSON_ROOT: Final = "the body of this request is a JSON object"
 
 
@@ -23,6 +29,14 @@ class Prompt:
     path: str
     body: bytes
     document: Mapping[str, Any]
+    priority: Priority = Priority.INTERACTIVE  # what the client says of itself
+
+    @property
+    def continues(self) -> bool:
+        """Whether it hands in what a tool said, for which the model asked a moment ago."""
+        messages = self.document.get("messages")
+        last = messages[-1] if isinstance(messages, list) and messages else None
+        return isinstance(last, dict) and last.get("role") == "tool"
 
     @property
     def model(self) -> str:
@@ -37,22 +51,34 @@ class Prompt:
         return asked is True if self.endpoint.openai else asked is not False
 
 
-async def read(request: web.BaseRequest, endpoint: Endpoint, path: str) -> Prompt:
+async def read(request: web.BaseRequest, endpoint: Endpoint, path: str, *, within_s: float = UPLOAD_S) -> Prompt:
     """Read a request whole.
 
     Raises:
         TooLargeError: Its body is longer than `MAX_BODY_BYTES`.
+        SlowRequestError: It took longer than `within_s`.
         BadRequestError: It is no JSON object.
     """
-    return parse(await read_body(request), endpoint, path)
+    prompt = parse(await read_body(request, within_s=within_s), endpoint, path)
+    asked = request.headers.get(PRIORITY_HEADER, "").strip().lower()
+    return replace(prompt, priority=Priority.BATCH) if asked == Priority.BATCH else prompt
 
 
-async def read_body(request: web.BaseRequest) -> bytes:
+async def read_body(request: web.BaseRequest, *, within_s: float = UPLOAD_S) -> bytes:
     """Read a request's body whole.
 
     Raises:
         TooLargeError: It is longer than `MAX_BODY_BYTES`.
+        SlowRequestError: It took longer than `within_s`.
     """
+    try:
+        async with asyncio.timeout(within_s):
+            return await _read(request)
+    except TimeoutError as error:
+        raise SlowRequestError(f"the request's body did not come within {within_s:.0f} s") from error
+
+
+async def _read(request: web.BaseRequest) -> bytes:
     if (request.content_length or 0) > MAX_BODY_BYTES:
         raise _too_large()
     body = bytearray()

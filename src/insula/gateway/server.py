@@ -12,7 +12,7 @@ import aiohttp
 import structlog
 from aiohttp import web
 
-from insula.gateway import admission, auth, errors, forwarding, paths, prompts, pulling
+from insula.gateway import admission, auth, clamping, errors, forwarding, paths, prompts, pulling
 from insula.gateway.admission import Admission
 from insula.gateway.errors import ForbiddenError, GatewayError, UpstreamError
 from insula.gateway.metering import Meter, Unmetered
@@ -47,6 +47,7 @@ class Gateway:
     remembered: Remembered
     records: Records
     meter: Meter = field(default_factory=Unmetered)
+    upload_s: float = prompts.UPLOAD_S
     clock: Callable[[], float] = time.monotonic
     now: Callable[[], datetime] = _now
     new_request_id: Callable[[], str] = _new_request_id
@@ -93,7 +94,8 @@ class Gateway:
             raise ForbiddenError(paths.refusal(request.method, asked.path))
         exchange.endpoint = endpoint.name
         if endpoint.handling is Handling.INFER:
-            return await self._infer(request, exchange, route, await prompts.read(request, endpoint, asked.path))
+            prompt = await prompts.read(request, endpoint, asked.path, within_s=self.upload_s)
+            return await self._infer(request, exchange, route, prompt)
         return await self._tell(request, exchange, route, endpoint, asked.path)
 
     async def _infer(
@@ -102,7 +104,8 @@ class Gateway:
         """Answer what uses the model: in its turn, streamed, accounted."""
         exchange.bytes_in = len(prompt.body)
         route = self.meter.judge(route, exchange)
-        async with self.admission.admit(route, prompt) as backend:
+        prompt = clamping.clamp(prompt, route.inference)
+        async with self.admission.admit(route, prompt, exchange) as backend:
             with self.meter.charge(route, prompt, exchange):
                 answer = await forwarding.forward(
                     request,
@@ -111,6 +114,7 @@ class Gateway:
                     path=prompt.path,
                     session=self.session,
                     exchange=exchange,
+                    limit_s=route.inference.answer_s,
                 )
         if exchange.outcome is Outcome.ANSWERED:
             # The client has its answer already; this only completes the record, and mostly from memory.
@@ -131,7 +135,7 @@ class Gateway:
             response = pulling.answer(asked, await self.remembered.digest(route, asked.model))
             return await _send(request, response, exchange)
         backend = admission.backend_of(route)
-        body = await prompts.read_body(request)
+        body = await prompts.read_body(request, within_s=self.upload_s)
         exchange.bytes_in = len(body)
         return await forwarding.forward(
             request, body=body, backend=backend, path=path, session=self.session, exchange=exchange

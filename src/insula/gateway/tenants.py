@@ -7,7 +7,7 @@ import json
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Protocol
+from typing import Protocol, TypeAlias
 
 from insula.domain import names
 from insula.domain.inference import Inference
@@ -17,7 +17,12 @@ from insula.domain.manifests import Manifest
 
 @dataclass(frozen=True)
 class TenantRoute:
-    """Where one tenant's requests go. `backend` is "address:port" of a ready Ollama, or None when none is ready."""
+    """Where one tenant's requests go.
+
+    Attributes:
+        backend: "address:port" of a ready Ollama, or None when none is ready.
+        node: The node that it runs on, "" when none is ready.
+    """
 
     tenant_id: str
     name: str
@@ -26,8 +31,14 @@ class TenantRoute:
     backend: str | None
     key_grace: Grace = field(default_factory=Grace)
     inference: Inference = field(default_factory=Inference)
+    node: str = ""
     pulled: tuple[tuple[str, str], ...] = ()
     """Names and digests of the models that the home's volume holds, as the operator wrote them down."""
+
+    @property
+    def group(self) -> str:
+        """The name of those who compute on the same processor: the homes of a node, or this home alone."""
+        return f"home/{self.tenant_id}" if self.inference.alone or not self.node else f"node/{self.node}"
 
     def takes(self, generation: int, now: datetime) -> bool:
         """Say whether keys of a generation open: the one in force, and older ones within their grace."""
@@ -52,6 +63,9 @@ class Directory(Protocol):
         ...
 
 
+_Ready: TypeAlias = tuple[str, str]  # "address:port" and node
+
+
 @dataclass(frozen=True)
 class _Home:
     tenant_id: str
@@ -72,7 +86,7 @@ class WatchedDirectory:
 
     _homes: dict[str, _Home] = field(default_factory=dict)  # by namespace
     _by_id: dict[str, str] = field(default_factory=dict)  # tenant-id → namespace
-    _slices: dict[str, dict[str, tuple[str, ...]]] = field(default_factory=dict)  # namespace → slice → ready addresses
+    _slices: dict[str, dict[str, tuple[_Ready, ...]]] = field(default_factory=dict)  # namespace → slice → ready Ollamas
     _homes_at: dict[str, set[tuple[str, str]]] = field(default_factory=dict)  # address → (namespace, slice) of homes
     _addresses: dict[tuple[str, str], tuple[str, ...]] = field(default_factory=dict)  # (namespace, slice) → addresses
     _namespaces_listed: bool = False
@@ -94,14 +108,15 @@ class WatchedDirectory:
         if namespace is None:
             return None
         home = self._homes[namespace]
-        ready = sorted(address for addresses in self._slices.get(namespace, {}).values() for address in addresses)
-        backend = ready[0] if ready else None
+        ready = sorted(each for found in self._slices.get(namespace, {}).values() for each in found)
+        backend, node = ready[0] if ready else (None, "")
         return TenantRoute(
             tenant_id=home.tenant_id,
             name=home.name,
             namespace=home.namespace,
             key_generation=home.key_generation,
             backend=backend,
+            node=node,
             key_grace=home.key_grace,
             inference=home.inference,
             pulled=home.pulled,
@@ -153,7 +168,7 @@ class WatchedDirectory:
         if _is_of_a_home(manifest):
             self._put_home(metadata["namespace"], metadata["name"], _all_addresses(manifest))
         else:
-            self._slices.setdefault(metadata["namespace"], {})[metadata["name"]] = _ready_addresses(manifest)
+            self._slices.setdefault(metadata["namespace"], {})[metadata["name"]] = _ready_ollamas(manifest)
 
     def drop_slice(self, manifest: Manifest) -> None:
         """Forget an EndpointSlice."""
@@ -218,12 +233,12 @@ def _all_addresses(endpoint_slice: Manifest) -> tuple[str, ...]:
     )
 
 
-def _ready_addresses(endpoint_slice: Manifest) -> tuple[str, ...]:
+def _ready_ollamas(endpoint_slice: Manifest) -> tuple[_Ready, ...]:
     ports = [port.get("port") for port in endpoint_slice.get("ports") or [] if port.get("port")]
     if not ports or endpoint_slice.get("addressType") not in {"IPv4", "IPv6"}:
         return ()
     return tuple(
-        f"[{address}]:{ports[0]}" if ":" in address else f"{address}:{ports[0]}"
+        (f"[{address}]:{ports[0]}" if ":" in address else f"{address}:{ports[0]}", endpoint.get("nodeName") or "")
         for endpoint in endpoint_slice.get("endpoints") or []
         # Kubernetes: a missing `ready` is to be read as true.
         if (endpoint.get("conditions") or {}).get("ready") is not False

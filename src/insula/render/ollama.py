@@ -20,7 +20,6 @@ ENVIRONMENT: Final = {
     "HOME": "/tmp",  # noqa: S108 (in a pod)
     # One person, one model: more would divide its memory.
     "OLLAMA_MAX_LOADED_MODELS": "1",
-    "OLLAMA_KEEP_ALIVE": "-1",
     # The pull Job writes into the same store: a start must not sweep away what it has half written.
     "OLLAMA_NOPRUNE": "1",
     "OLLAMA_NO_CLOUD": "1",
@@ -98,6 +97,7 @@ def _share(inference: Inference) -> dict[str, str]:
     return {
         "OLLAMA_NUM_PARALLEL": str(inference.parallel),
         "OLLAMA_CONTEXT_LENGTH": str(inference.context_tokens),
+        "OLLAMA_KEEP_ALIVE": "-1" if inference.keep_alive_s is None else f"{inference.keep_alive_s}s",
     }
 
 

@@ -19,8 +19,9 @@ from insula.domain import names
 from insula.domain.inference import Inference
 from insula.domain.manifests import Manifest
 from insula.gateway import forwarding
-from insula.gateway.admission import Admission, PassThrough
+from insula.gateway.admission import Admission, FairAdmission
 from insula.gateway.metering import Meter, Unmetered
+from insula.gateway.prompts import UPLOAD_S
 from insula.gateway.records import Records
 from insula.gateway.remembering import KEPT_BYTES, Remembered
 from insula.gateway.server import Gateway
@@ -31,6 +32,7 @@ from insula.services.keys import SigningKeys, VerifyKeys
 ALICE = "0b5e7f3c-4e0f-4c58-9d3e-1f2a3b4c5d6e"
 BOB = "1c6f8a4d-5f1a-4d69-8e4f-2a3b4c5d6e7f"
 DIGEST = "a" * 64
+SLOTS = 4
 LAST_LINE = {
     "model": "gemma3:270m",
     "message": {"role": "assistant", "content": ""},
@@ -184,6 +186,7 @@ async def a_house(
     inference: Inference | None = None,
     admission: Admission | None = None,
     meter: Meter | None = None,
+    upload_s: float = UPLOAD_S,
 ) -> AsyncIterator[House]:
     ollama = ollama or FakeOllama()
     signing, directory, lines, registry = SigningKeys.generate(), WatchedDirectory(), io.StringIO(), CollectorRegistry()
@@ -201,11 +204,12 @@ async def a_house(
         door = Gateway(
             keys=VerifyKeys.from_json(signing.verify_keys_json()),
             directory=directory,
-            admission=admission or PassThrough(),
+            admission=admission or FairAdmission(SLOTS, registry, clock),
             session=session,
             remembered=remembered,
             records=Records(structlog.get_logger("test"), registry),
             meter=meter or Unmetered(),
+            upload_s=upload_s,
             clock=clock,
             now=now,
         )

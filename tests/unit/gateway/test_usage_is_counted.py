@@ -47,7 +47,7 @@ class Noting:
     seen: list[Priority] = field(default_factory=list)
 
     @asynccontextmanager
-    async def admit(self, route: TenantRoute, prompt: Prompt) -> AsyncIterator[str]:
+    async def admit(self, route: TenantRoute, prompt: Prompt, exchange: Exchange) -> AsyncIterator[str]:
         self.seen.append(route.inference.priority)
         yield backend_of(route)
 
