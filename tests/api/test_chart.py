@@ -91,6 +91,12 @@ def test_a_ledger_in_postgresql_needs_no_volume_and_takes_its_url_from_the_secre
     assert [each["name"] for each in container["volumeMounts"]] == ["tmp"]
 
 
+def test_a_gateways_second_port_is_reached_by_known_api_servers_alone() -> None:
+    rules = named("NetworkPolicy", "insula-gateway", 'network.apiServer.cidrs=["10.0.0.1/32"]')["spec"]["ingress"]
+    (rule,) = [rule for rule in rules if rule["ports"] == [{"protocol": "TCP", "port": 8080}]]
+    assert rule["from"] == [{"ipBlock": {"cidr": "10.0.0.1/32"}}]
+
+
 def test_a_ledger_is_reached_by_gateways_the_operator_and_known_api_servers() -> None:
     (rule,) = named("NetworkPolicy", "insula-ledger", 'network.apiServer.cidrs=["10.0.0.1/32"]')["spec"]["ingress"]
     pods = [each["podSelector"]["matchLabels"] for each in rule["from"] if "podSelector" in each]

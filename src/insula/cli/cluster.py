@@ -72,6 +72,10 @@ class Cluster:
         request = requests.through(service, path, method=method, parameters=parameters, headers=headers, body=body)
         return await self._client.send(request)
 
+    async def through_pod(self, pod: str, path: str) -> bytes:
+        """Have the API server pass a GET on to a pod ("namespace/name:port") and return its answer."""
+        return await self._client.send(requests.through(pod, path, resource="pods"))
+
     async def logs(self, namespace: str, pod: str, *, tail: int) -> str:
         """Return the last lines of a pod's log."""
         return await self._client.logs(namespace, pod, tail=tail)

@@ -28,6 +28,7 @@ COMMANDS: Final[Mapping[str, str]] = {
     "model": "insula.cli.model",
     "verify": "insula.cli.verify",
     "usage": "insula.cli.usage",
+    "cache": "insula.cli.cache",
     "gpu": "insula.cli.gpu",
     "doctor": "insula.cli.doctor",
     "sandbox": "insula.sandbox.main",

@@ -1,7 +1,8 @@
-"""The second port: health for the kubelet, metrics for whoever scrapes. Never for tenants."""
+"""The second port: health for the kubelet, metrics for whoever scrapes, the cache's counts. Never for tenants."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 from aiohttp import web
 from prometheus_client import CollectorRegistry
@@ -25,6 +26,20 @@ class Readiness:
         return ["the gateway is shutting down", *failing] if self.draining else failing
 
 
-def application(readiness: Readiness, registry: CollectorRegistry) -> web.Application:
-    """Return the second port's server: alive while the event loop turns, ready while no check fails."""
-    return health.application(registry, unready=readiness.failing, unhealthy=list)
+def application(
+    readiness: Readiness, registry: CollectorRegistry, cache: Callable[[], list[dict[str, Any]]] = list
+) -> web.Application:
+    """Return the second port's server: alive while the event loop turns, ready while no check fails.
+
+    Args:
+        readiness: What makes it ready.
+        registry: The metrics.
+        cache: What the cache counted, a row a tenant.
+    """
+
+    async def tell_cache(_: web.Request) -> web.Response:
+        return web.json_response({"tenants": cache()})
+
+    second = health.application(registry, unready=readiness.failing, unhealthy=list)
+    second.router.add_get("/cache", tell_cache)
+    return second

@@ -44,14 +44,15 @@ class Lru(Generic[K, V]):
         if value is not None:
             self.size -= self._size_of(value)
 
-    def drop_oldest(self) -> None:
-        """Forget the value that was not used for longest.
+    def drop_oldest(self) -> V:
+        """Forget the value that was not used for longest, and return it.
 
         Raises:
             KeyError: There is none.
         """
         _, value = self._values.popitem(last=False)
         self.size -= self._size_of(value)
+        return value
 
     def items(self) -> Iterator[tuple[K, V]]:
         """Return what is held, the one that was not used for longest first."""

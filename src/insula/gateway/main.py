@@ -16,6 +16,8 @@ from prometheus_client import CollectorRegistry, Gauge
 
 from insula.gateway import admin, forwarding
 from insula.gateway.admission import FairAdmission
+from insula.gateway.answers import CAPACITY_BYTES, Answers
+from insula.gateway.caching import Caching
 from insula.gateway.handing_in import HandingIn
 from insula.gateway.keyring import Keyring
 from insula.gateway.metering import Meter, Metered, Unmetered
@@ -32,6 +34,7 @@ from insula.services import logs
 
 # How long an idle connection of a client is kept open.
 KEEP_ALIVE_S: Final = 75.0
+MIB: Final = 1024 * 1024
 
 app = typer.Typer(help="The one door to every Ollama.", add_completion=False)
 _log = structlog.get_logger(__name__)
@@ -49,6 +52,7 @@ class Settings:
     drain_s: float
     ledger: str = ""
     slots: int = 4
+    cache_bytes: int = CAPACITY_BYTES
 
 
 @app.callback(invoke_without_command=True)
@@ -72,11 +76,16 @@ def gateway(
     slots: Annotated[
         int, typer.Option(envvar="INSULA_GATEWAY_SLOTS", min=1, max=1024, help="Prompts computed at a time on a node.")
     ] = 4,
+    cache_mib: Annotated[
+        int,
+        typer.Option(envvar="INSULA_GATEWAY_CACHE_MIB", min=0, help="Room for answers that are told again; 0: none."),
+    ] = CAPACITY_BYTES // MIB,
     log_level: Annotated[str, typer.Option(envvar="INSULA_LOG_LEVEL", help="DEBUG, INFO, WARNING or ERROR.")] = "INFO",
 ) -> None:
     """Authenticate, admit and stream the requests of all homes to their own Ollama."""
     logs.configure(level=log_level)
-    asyncio.run(serve(Settings(host, port, admin_port, keys, drain_delay, drain, ledger, slots), config.find()))
+    settings = Settings(host, port, admin_port, keys, drain_delay, drain, ledger, slots, cache_mib * MIB)
+    asyncio.run(serve(settings, config.find()))
 
 
 async def serve(settings: Settings, access: config.Access) -> None:
@@ -101,6 +110,7 @@ async def serve(settings: Settings, access: config.Access) -> None:
         takings = Takings(writer=uuid.uuid4().hex)
         handing_in = HandingIn(takings, LedgerClient(session, settings.ledger), registry, time.monotonic)
         meter: Meter = Metered(takings) if settings.ledger else Unmetered()
+        cache = Caching(Answers(time.monotonic, capacity_bytes=settings.cache_bytes), remembered, registry)
         door = Gateway(
             keyring,
             directory,
@@ -109,11 +119,13 @@ async def serve(settings: Settings, access: config.Access) -> None:
             remembered,
             records,
             meter,
+            cache,
         )
         async with asyncio.TaskGroup() as group:
             tasks = [group.create_task(keyring.keep_fresh()), group.create_task(watches.run(client))]
             tasks += [group.create_task(handing_in.run())] if settings.ledger else []
-            await _serve_and_drain(door, readiness, registry, settings)
+            second = admin.application(readiness, registry, cache.statistics)
+            await _serve_and_drain(door, readiness, second, settings)
             for task in tasks:
                 task.cancel()
         if settings.ledger:
@@ -121,9 +133,9 @@ async def serve(settings: Settings, access: config.Access) -> None:
 
 
 async def _serve_and_drain(
-    door: Gateway, readiness: admin.Readiness, registry: CollectorRegistry, settings: Settings
+    door: Gateway, readiness: admin.Readiness, second: web.Application, settings: Settings
 ) -> None:
-    health = web.AppRunner(admin.application(readiness, registry), access_log=None)
+    health = web.AppRunner(second, access_log=None)
     homes = web.AppRunner(
         door.application(),
         access_log=None,

@@ -50,7 +50,11 @@ class Exchange:
     model_digest: str = ""
     bytes_in: int = 0
     bytes_out: int = 0
+    cache: str = ""
+    """What the cache had to do with it: hit, miss, or bypass with the reason."""
     tail: tails.Tail = field(default_factory=tails.Tail)
+    copy: tails.Copy | None = None
+    """The whole answer, where somebody wants it."""
     headers: dict[str, str] = field(default_factory=dict)
     """What every answer of the gateway's carries besides its own headers."""
     started: float = field(init=False)
@@ -77,6 +81,8 @@ class Exchange:
             self.first_byte = self.clock()
         self.bytes_out += len(chunk)
         self.tail.feed(chunk)
+        if self.copy is not None:
+            self.copy.feed(chunk)
 
 
 class Records:
@@ -123,6 +129,7 @@ class Records:
             "bytes_in": exchange.bytes_in,
             "bytes_out": exchange.bytes_out,
             "model_digest": exchange.model_digest,
+            "cache": exchange.cache,
             **asdict(used),
         }
         present = {name: value for name, value in fields.items() if value not in (None, "")}

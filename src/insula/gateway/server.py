@@ -1,4 +1,4 @@
-"""The door itself: for each request key → tenant → path → admission → stream, and one record at the end."""
+"""The door itself: for each request key → tenant → path → cache → admission → stream, and one record at the end."""
 
 import asyncio
 import time
@@ -14,6 +14,7 @@ from aiohttp import web
 
 from insula.gateway import admission, auth, clamping, errors, forwarding, paths, prompts, pulling
 from insula.gateway.admission import Admission
+from insula.gateway.caching import Cache, NoCache
 from insula.gateway.errors import ForbiddenError, GatewayError, UpstreamError
 from insula.gateway.metering import Meter, Unmetered
 from insula.gateway.paths import Endpoint, Handling
@@ -47,6 +48,7 @@ class Gateway:
     remembered: Remembered
     records: Records
     meter: Meter = field(default_factory=Unmetered)
+    cache: Cache = field(default_factory=NoCache)
     upload_s: float = prompts.UPLOAD_S
     clock: Callable[[], float] = time.monotonic
     now: Callable[[], datetime] = _now
@@ -105,6 +107,14 @@ class Gateway:
         exchange.bytes_in = len(prompt.body)
         route = self.meter.judge(route, exchange)
         prompt = clamping.clamp(prompt, route.inference)
+        return await self.cache.answer(
+            request, exchange, route, prompt, lambda: self._compute(request, exchange, route, prompt)
+        )
+
+    async def _compute(
+        self, request: web.BaseRequest, exchange: Exchange, route: TenantRoute, prompt: Prompt
+    ) -> web.StreamResponse:
+        """Have a prompt answered by its Ollama."""
         async with self.admission.admit(route, prompt, exchange) as backend:
             with self.meter.charge(route, prompt, exchange):
                 answer = await forwarding.forward(

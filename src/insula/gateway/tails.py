@@ -41,6 +41,26 @@ class Tail:
         return bytes(self._bytes[-TAIL_BYTES:])
 
 
+class Copy:
+    """All bytes of a stream, or none if there are more than `limit`."""
+
+    def __init__(self, limit: int) -> None:
+        self._limit = limit
+        self._bytes: bytearray | None = bytearray()
+
+    def feed(self, chunk: bytes) -> None:
+        """Take the next bytes of the stream."""
+        if self._bytes is not None:
+            self._bytes += chunk
+            if len(self._bytes) > self._limit:
+                self._bytes = None
+
+    @property
+    def whole(self) -> bytes | None:
+        """What was fed, None when it was more than the limit."""
+        return None if self._bytes is None else bytes(self._bytes)
+
+
 @dataclass(frozen=True)
 class Figures:
     """What a model used for one answer; None where the answer did not say. Durations in nanoseconds."""

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any, Final, Literal
 from urllib.parse import quote
 
 import orjson
@@ -146,27 +146,29 @@ def logs(namespace: str, pod: str, *, container: str = "", tail: int = 0, follow
 
 
 def through(
-    service: str,
+    target: str,
     path: str,
     *,
+    resource: Literal["services", "pods"] = "services",
     method: str = "GET",
     parameters: Mapping[str, str] | None = None,
     headers: Mapping[str, str] | None = None,
     body: bytes = b"",
 ) -> Request:
-    """Return a request that the API server passes on to a Service, for whoever may use `services/proxy` of it.
+    """Return a request that the API server passes on to a Service or a pod, for whoever may use its `proxy`.
 
     Args:
-        service: "namespace/name:port", the port by its name.
+        target: "namespace/name:port"; a Service's port by its name, a pod's by its number.
+        resource: Which of the two it is.
         path: The path there. The server's audit log keeps it, so no secret belongs into it; headers it does not keep.
         method: The HTTP method.
         parameters: The query.
-        headers: What the Service is told besides.
+        headers: What the target is told besides.
         body: What it is sent.
     """
-    namespace, _, name = service.partition("/")
-    full = f"/api/v1/namespaces/{quote(namespace, safe='')}/services/{quote(name, safe=':')}/proxy{path}"
-    return Request("proxy", "services/proxy", method, full, parameters or {}, "", body, headers or {})
+    namespace, _, name = target.partition("/")
+    full = f"/api/v1/namespaces/{quote(namespace, safe='')}/{resource}/{quote(name, safe=':')}/proxy{path}"
+    return Request("proxy", f"{resource}/proxy", method, full, parameters or {}, "", body, headers or {})
 
 
 def _selection(selector: str, fields: str) -> dict[str, str]:

@@ -20,6 +20,8 @@ from insula.domain.inference import Inference
 from insula.domain.manifests import Manifest
 from insula.gateway import forwarding
 from insula.gateway.admission import Admission, FairAdmission
+from insula.gateway.answers import Answers
+from insula.gateway.caching import Caching
 from insula.gateway.metering import Meter, Unmetered
 from insula.gateway.prompts import UPLOAD_S
 from insula.gateway.records import Records
@@ -144,6 +146,7 @@ class House:
     registry: CollectorRegistry
     client: aiohttp.ClientSession
     lines: io.StringIO
+    cache: Caching
 
     @property
     def key(self) -> str:
@@ -201,6 +204,7 @@ async def a_house(
             directory.replace_slices([a_slice("alice", "127.0.0.1", port=ollama.port)])
             directory.replace_namespaces([alice, a_namespace("bob", BOB)])
         remembered = Remembered(session, clock, kept_bytes=kept_bytes)
+        cache = Caching(Answers(clock), remembered, registry)
         door = Gateway(
             keys=VerifyKeys.from_json(signing.verify_keys_json()),
             directory=directory,
@@ -210,9 +214,10 @@ async def a_house(
             records=Records(structlog.get_logger("test"), registry),
             meter=meter or Unmetered(),
             upload_s=upload_s,
+            cache=cache,
             clock=clock,
             now=now,
         )
         async with serving(door.application()) as port:
-            yield House(f"http://127.0.0.1:{port}", ollama, signing, directory, registry, client, lines)
+            yield House(f"http://127.0.0.1:{port}", ollama, signing, directory, registry, client, lines, cache)
             await remembered.close()
