@@ -56,6 +56,7 @@ async def forward(
     session: aiohttp.ClientSession,
     exchange: Exchange,
     limit_s: float = SILENCE_TIMEOUT_S,
+    extra: Mapping[str, str] | None = None,
 ) -> web.StreamResponse:
     """Send a request on and stream its answer back.
 
@@ -67,6 +68,7 @@ async def forward(
         session: From `open_session`.
         exchange: Is told what comes back.
         limit_s: How long the whole answer may take.
+        extra: Headers that go along, besides those that Ollama reads.
 
     Raises:
         NotReadyError: Nobody listens at the backend.
@@ -81,7 +83,7 @@ async def forward(
                 request.method,
                 url,
                 data=body or None,
-                headers=_for_ollama(request.headers),
+                headers={**_for_ollama(request.headers), **(extra or {})},
                 allow_redirects=False,
             )
         async with upstream:

@@ -23,6 +23,7 @@ from insula.gateway.keyring import Keyring
 from insula.gateway.metering import Meter, Metered, Unmetered
 from insula.gateway.records import Records
 from insula.gateway.remembering import Remembered
+from insula.gateway.replicas import Relay, Replicas
 from insula.gateway.server import Gateway
 from insula.gateway.takings import Takings
 from insula.gateway.tenants import WatchedDirectory
@@ -53,6 +54,9 @@ class Settings:
     ledger: str = ""
     slots: int = 4
     cache_bytes: int = CAPACITY_BYTES
+    own_address: str = ""
+    namespace: str = ""
+    service: str = ""
 
 
 @app.callback(invoke_without_command=True)
@@ -80,11 +84,29 @@ def gateway(
         int,
         typer.Option(envvar="INSULA_GATEWAY_CACHE_MIB", min=0, help="Room for answers that are told again; 0: none."),
     ] = CAPACITY_BYTES // MIB,
+    own_address: Annotated[str, typer.Option(envvar="POD_IP", help="Where the other replicas reach this one.")] = "",
+    namespace: Annotated[str, typer.Option(envvar="POD_NAMESPACE", help="Where the gateway's Service is.")] = "",
+    service: Annotated[
+        str, typer.Option(envvar="INSULA_GATEWAY_SERVICE", help="Its name; empty: this replica works alone.")
+    ] = "",
     log_level: Annotated[str, typer.Option(envvar="INSULA_LOG_LEVEL", help="DEBUG, INFO, WARNING or ERROR.")] = "INFO",
 ) -> None:
     """Authenticate, admit and stream the requests of all homes to their own Ollama."""
     logs.configure(level=log_level)
-    settings = Settings(host, port, admin_port, keys, drain_delay, drain, ledger, slots, cache_mib * MIB)
+    settings = Settings(
+        host=host,
+        port=port,
+        admin_port=admin_port,
+        keys=keys,
+        drain_delay_s=drain_delay,
+        drain_s=drain,
+        ledger=ledger,
+        slots=slots,
+        cache_bytes=cache_mib * MIB,
+        own_address=own_address if service else "",
+        namespace=namespace,
+        service=service,
+    )
     asyncio.run(serve(settings, config.find()))
 
 
@@ -92,7 +114,8 @@ async def serve(settings: Settings, access: config.Access) -> None:
     """Serve the homes of the cluster that `access` opens until SIGTERM or SIGINT, then drain."""
     registry = CollectorRegistry()
     directory, keyring = WatchedDirectory(), Keyring(settings.keys)
-    watches = Watches(directory)
+    replicas = Replicas(settings.own_address, settings.port)
+    watches = Watches(directory, replicas)
     readiness = admin.Readiness(
         {
             "tenants and their Ollamas are known": lambda: directory.synced,
@@ -112,17 +135,19 @@ async def serve(settings: Settings, access: config.Access) -> None:
         meter: Meter = Metered(takings) if settings.ledger else Unmetered()
         cache = Caching(Answers(time.monotonic, capacity_bytes=settings.cache_bytes), remembered, registry)
         door = Gateway(
-            keyring,
-            directory,
-            FairAdmission(settings.slots, registry, time.monotonic),
-            session,
-            remembered,
-            records,
-            meter,
-            cache,
+            keys=keyring,
+            directory=directory,
+            admission=FairAdmission(settings.slots, registry, time.monotonic),
+            session=session,
+            remembered=remembered,
+            records=records,
+            relay=Relay(replicas, session, registry),
+            meter=meter,
+            cache=cache,
         )
         async with asyncio.TaskGroup() as group:
-            tasks = [group.create_task(keyring.keep_fresh()), group.create_task(watches.run(client))]
+            following = watches.run(client, namespace=settings.namespace, service=settings.service)
+            tasks = [group.create_task(keyring.keep_fresh()), group.create_task(following)]
             tasks += [group.create_task(handing_in.run())] if settings.ledger else []
             second = admin.application(readiness, registry, cache.statistics)
             await _serve_and_drain(door, readiness, second, settings)

@@ -48,6 +48,8 @@ class Exchange:
     outcome: Outcome = Outcome.ANSWERED
     reason: str = ""
     model_digest: str = ""
+    handed_to: str = ""
+    """The replica that answered it, "" when this one did: then that one counts it."""
     bytes_in: int = 0
     bytes_out: int = 0
     cache: str = ""
@@ -111,10 +113,13 @@ class Records:
         self.in_flight = Gauge("insula_gateway_requests_in_flight", "Requests now being answered.", registry=registry)
 
     def write(self, exchange: Exchange) -> None:
-        """Write one exchange: the line `request_done` and the metrics."""
+        """Write one exchange: the line `request_done` and the metrics, or `request_handed_on` where another does so."""
         used = exchange.figures()
         seconds = (exchange.clock() if exchange.finished is None else exchange.finished) - exchange.started
         first = None if exchange.first_byte is None else exchange.first_byte - exchange.started
+        if exchange.handed_to:
+            self._log.info("request_handed_on", request_id=exchange.request_id, to=exchange.handed_to)
+            return
         self._count(exchange, used, seconds, first)
         fields = {
             "tenant": exchange.tenant,

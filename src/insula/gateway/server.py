@@ -21,9 +21,12 @@ from insula.gateway.paths import Endpoint, Handling
 from insula.gateway.prompts import Prompt
 from insula.gateway.records import CLIENT_GONE_STATUS, Exchange, Outcome, Records
 from insula.gateway.remembering import Remembered
+from insula.gateway.replicas import Relay
 from insula.gateway.tenants import Directory, TenantRoute
 from insula.services import logs
 
+# How long a prompt may wait at another replica before its answer begins.
+LONGEST_QUEUE_S: Final = 600.0
 REQUEST_ID_HEADER: Final = "X-Insula-Request-Id"
 
 _log = structlog.get_logger(__name__)
@@ -47,6 +50,7 @@ class Gateway:
     session: aiohttp.ClientSession
     remembered: Remembered
     records: Records
+    relay: Relay
     meter: Meter = field(default_factory=Unmetered)
     cache: Cache = field(default_factory=NoCache)
     upload_s: float = prompts.UPLOAD_S
@@ -62,7 +66,7 @@ class Gateway:
 
     async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
         """Answer one request, whatever happens, and leave one record of it."""
-        exchange = Exchange(self.new_request_id(), request.method, self.clock)
+        exchange = Exchange(self.relay.hop(request) or self.new_request_id(), request.method, self.clock)
         exchange.headers[REQUEST_ID_HEADER] = exchange.request_id
         with logs.context(request_id=exchange.request_id), self.records.in_flight.track_inprogress():
             try:
@@ -97,7 +101,10 @@ class Gateway:
         exchange.endpoint = endpoint.name
         if endpoint.handling is Handling.INFER:
             prompt = await prompts.read(request, endpoint, asked.path, within_s=self.upload_s)
-            return await self._infer(request, exchange, route, prompt)
+            answer = await self.relay.send(
+                request, exchange, route.group, prompt, limit_s=route.inference.answer_s + LONGEST_QUEUE_S
+            )
+            return answer or await self._infer(request, exchange, route, prompt)
         return await self._tell(request, exchange, route, endpoint, asked.path)
 
     async def _infer(

@@ -1,4 +1,4 @@
-"""Keeps the directory current: one watch on tenants' Namespaces, one on the EndpointSlices of homes and Ollamas."""
+"""Keeps what the gateway knows current: tenants' Namespaces, the EndpointSlices of homes, Ollamas and the gateway."""
 
 import asyncio
 import time
@@ -8,12 +8,14 @@ from typing import Final
 
 from insula.domain import names
 from insula.domain.manifests import Manifest
+from insula.gateway.replicas import Replicas
 from insula.gateway.tenants import WatchedDirectory
 from insula.kube import kinds, watching
 from insula.kube.client import Client
 
 # Bookmarks come about once a minute. A watch that shows nothing for this long has stopped, whatever it says.
 STALE_AFTER_S: Final = 300.0
+LABEL_SERVICE: Final = "kubernetes.io/service-name"  # set by Kubernetes
 
 
 @dataclass
@@ -64,24 +66,43 @@ class Feed:
 
 
 class Watches:
-    """The two watches that feed a directory."""
+    """The watches that feed a directory, and tell of the gateway's replicas.
 
-    def __init__(self, directory: WatchedDirectory, *, clock: Callable[[], float] = time.monotonic) -> None:
+    Args:
+        directory: Is told of homes and Ollamas.
+        replicas: Is told of the gateway's own Service.
+        clock: Seconds that never go back.
+    """
+
+    def __init__(
+        self, directory: WatchedDirectory, replicas: Replicas, *, clock: Callable[[], float] = time.monotonic
+    ) -> None:
         self.namespaces = Feed(
             directory.replace_namespaces, directory.put_namespace, directory.drop_namespace, clock=clock
         )
         self.slices = Feed(directory.replace_slices, directory.put_slice, directory.drop_slice, clock=clock)
+        self.replicas = Feed(replicas.replace, replicas.put, replicas.drop, clock=clock)
 
     @property
     def stale(self) -> bool:
         """Whether a watch has stopped advancing: what the directory says may be untrue."""
         return max(self.namespaces.silent_s(), self.slices.silent_s()) > STALE_AFTER_S
 
-    async def run(self, client: Client) -> None:
-        """Follow both kinds until cancelled."""
+    async def run(self, client: Client, *, namespace: str = "", service: str = "") -> None:
+        """Follow them until cancelled.
+
+        Args:
+            client: The cluster.
+            namespace: Where the gateway's Service is.
+            service: Its name; "": there is one replica alone.
+        """
         async with asyncio.TaskGroup() as group:
             tenants = watching.Watch(kinds.NAMESPACE, selector=names.LABEL_TENANT_ID)
             group.create_task(watching.follow(client, tenants, self.namespaces))
             components = f"{names.LABEL_COMPONENT} in ({names.HOME_ASSISTANT},{names.OLLAMA})"
             pods = watching.Watch(kinds.ENDPOINT_SLICE, selector=components)
             group.create_task(watching.follow(client, pods, self.slices))
+            if service:
+                selector = f"{LABEL_SERVICE}={service}"
+                own = watching.Watch(kinds.ENDPOINT_SLICE, selector=selector, namespace=namespace)
+                group.create_task(watching.follow(client, own, self.replicas))

@@ -26,6 +26,7 @@ from insula.gateway.metering import Meter, Unmetered
 from insula.gateway.prompts import UPLOAD_S
 from insula.gateway.records import Records
 from insula.gateway.remembering import KEPT_BYTES, Remembered
+from insula.gateway.replicas import Relay, Replicas
 from insula.gateway.server import Gateway
 from insula.gateway.tenants import WatchedDirectory
 from insula.services import logs
@@ -168,10 +169,10 @@ class House:
 
 
 @asynccontextmanager
-async def serving(application: web.Application) -> AsyncIterator[int]:
+async def serving(application: web.Application, host: str = "127.0.0.1", port: int = 0) -> AsyncIterator[int]:
     runner = web.AppRunner(application, handler_cancellation=True, access_log=None, shutdown_timeout=1.0)
     await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    await web.TCPSite(runner, host, port).start()
     try:
         yield runner.addresses[0][1]
     finally:
@@ -190,9 +191,13 @@ async def a_house(
     admission: Admission | None = None,
     meter: Meter | None = None,
     upload_s: float = UPLOAD_S,
+    replicas: Replicas | None = None,
+    signing: SigningKeys | None = None,
+    host: str = "127.0.0.1",
 ) -> AsyncIterator[House]:
     ollama = ollama or FakeOllama()
-    signing, directory, lines, registry = SigningKeys.generate(), WatchedDirectory(), io.StringIO(), CollectorRegistry()
+    signing, replicas = signing or SigningKeys.generate(), replicas or Replicas()
+    directory, lines, registry = WatchedDirectory(), io.StringIO(), CollectorRegistry()
     logs.configure(json=True, stream=lines)
     behind = web.Application(client_max_size=2**27)
     behind.router.add_route("*", "/{path:.*}", ollama.handle)
@@ -212,12 +217,13 @@ async def a_house(
             session=session,
             remembered=remembered,
             records=Records(structlog.get_logger("test"), registry),
+            relay=Relay(replicas, session, registry),
             meter=meter or Unmetered(),
             upload_s=upload_s,
             cache=cache,
             clock=clock,
             now=now,
         )
-        async with serving(door.application()) as port:
-            yield House(f"http://127.0.0.1:{port}", ollama, signing, directory, registry, client, lines, cache)
+        async with serving(door.application(), host, replicas.port) as port:
+            yield House(f"http://{host}:{port}", ollama, signing, directory, registry, client, lines, cache)
             await remembered.close()

@@ -1,0 +1,147 @@
+"""The gateway's replicas: which of them gives the turns of a contention group, and the way there.
+
+Fairness needs one queue for each group. Every replica ranks all of them for a group in the same way (rendezvous
+hashing), so they agree without speaking, and when one comes or goes only its own groups move.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from hashlib import blake2b
+from typing import Final
+
+import aiohttp
+from aiohttp import web
+from prometheus_client import CollectorRegistry, Counter
+
+from insula.domain.manifests import Manifest
+from insula.gateway import forwarding
+from insula.gateway.errors import NotReadyError, UpstreamError
+from insula.gateway.prompts import PRIORITY_HEADER, Prompt
+from insula.gateway.records import Exchange, Outcome
+
+# Says that a replica sends this, and under which request id; believed only from a replica's address.
+HOP_HEADER: Final = "X-Insula-Hop"
+_MAPPED: Final = "::ffff:"  # an IPv4 address as a socket of both families shows it
+
+
+@dataclass
+class Replicas:
+    """What one replica knows of all; as a watch's feed it is told of the Service's EndpointSlices.
+
+    Attributes:
+        own: This replica's address; "" where there is one alone.
+        port: Where all of them listen for homes.
+    """
+
+    own: str = ""
+    port: int = 0
+    _slices: dict[str, tuple[str, ...]] = field(default_factory=dict)  # slice → addresses that are ready
+    _known: dict[str, tuple[str, ...]] = field(default_factory=dict)  # … and all, for who drains still sends
+
+    def owner(self, group: str) -> str | None:
+        """Return the "address:port" of the replica that gives a group's turns; None: this one, or nobody else."""
+        ready = {address for addresses in self._slices.values() for address in addresses}
+        if not self.own or not ready:
+            return None
+        first = max(ready, key=lambda address: _weight(group, address))
+        if first == self.own:
+            return None
+        return f"[{first}]:{self.port}" if ":" in first else f"{first}:{self.port}"
+
+    def is_one(self, address: str) -> bool:
+        """Say whether a request from this address comes from a replica."""
+        plain = address.removeprefix(_MAPPED)
+        return any(plain in addresses for addresses in self._known.values())
+
+    def replace(self, manifests: Iterable[Manifest]) -> None:
+        """Take the full list of slices."""
+        self._slices.clear()
+        self._known.clear()
+        for manifest in manifests:
+            self.put(manifest)
+
+    def put(self, manifest: Manifest) -> None:
+        """Take a slice that was added or changed."""
+        name, endpoints = manifest["metadata"]["name"], manifest.get("endpoints") or []
+        self._known[name] = tuple(_address(each) for each in endpoints)
+        self._slices[name] = tuple(_address(each) for each in endpoints if _is_ready(each))
+
+    def drop(self, manifest: Manifest) -> None:
+        """Forget a slice."""
+        self._slices.pop(manifest["metadata"]["name"], None)
+        self._known.pop(manifest["metadata"]["name"], None)
+
+
+class Relay:
+    """Sends a prompt on to the replica whose turn it is to give turns.
+
+    Args:
+        replicas: Who there is.
+        session: From `forwarding.open_session`.
+        registry: Where the metrics are registered.
+    """
+
+    def __init__(self, replicas: Replicas, session: aiohttp.ClientSession, registry: CollectorRegistry) -> None:
+        self._replicas = replicas
+        self._session = session
+        self._hops = Counter(
+            "insula_gateway_hops_total", "Prompts between replicas, by result.", ["result"], registry=registry
+        )
+
+    def hop(self, request: web.BaseRequest) -> str:
+        """Return the id of a request that another replica sends; "": a client sends it, whatever it says."""
+        said = request.headers.get(HOP_HEADER, "")
+        return said[:64] if said and self._replicas.is_one(request.remote or "") else ""
+
+    async def send(
+        self, request: web.BaseRequest, exchange: Exchange, group: str, prompt: Prompt, *, limit_s: float
+    ) -> web.StreamResponse | None:
+        """Have the group's replica answer; None: this one is it, or that one cannot be reached.
+
+        One hop, never two: for a moment two replicas may hold each other for the one.
+
+        Raises:
+            ClientGoneError: The client left; the other replica sees it leave.
+        """
+        owner = self._replicas.owner(group)
+        if owner is None or self.hop(request):
+            return None
+        headers = {HOP_HEADER: exchange.request_id, **_passed_on(request.headers)}
+        try:
+            answer = await forwarding.forward(
+                request,
+                body=prompt.body,
+                backend=owner,
+                path=request.raw_path,
+                session=self._session,
+                exchange=exchange,
+                limit_s=limit_s,
+                extra=headers,
+            )
+        except (NotReadyError, UpstreamError):
+            # It went before its first byte. A prompt changes nothing, so it may be computed again.
+            self._hops.labels("failed").inc()
+            return None
+        self._hops.labels("sent").inc()
+        exchange.handed_to = owner
+        if exchange.outcome is Outcome.BROKEN_OFF:
+            exchange.reason = f"the gateway's other replica: {exchange.reason}"
+        return answer
+
+
+def _passed_on(headers: Mapping[str, str]) -> dict[str, str]:
+    """Return what the other replica needs to judge for itself: the key among it."""
+    return {name: headers[name] for name in ("Authorization", PRIORITY_HEADER) if name in headers}
+
+
+def _weight(group: str, address: str) -> bytes:
+    return blake2b(f"{group}\0{address}".encode(), digest_size=8).digest()
+
+
+def _address(endpoint: Manifest) -> str:
+    return str((endpoint.get("addresses") or [""])[0])
+
+
+def _is_ready(endpoint: Manifest) -> bool:
+    # Kubernetes: a missing `ready` is to be read as true.
+    return (endpoint.get("conditions") or {}).get("ready") is not False
