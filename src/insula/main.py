@@ -32,6 +32,7 @@ DOORS: Final[dict[str, Door]] = {
     "verify": Door("insula.cli.verify", "Prove the walls of homes: try what must not work"),
     "usage": Door("insula.cli.usage", "Show what homes use of the models"),
     "cache": Door("insula.cli.cache", "Show what the gateways answer again from memory"),
+    "batch": Door("insula.cli.batch", "Have many prompts of a home answered when nothing else is to do"),
     "gpu": Door("insula.cli.gpu", "Show the cluster's GPUs and who holds them; part them"),
     "doctor": Door("insula.cli.doctor", "Check the cluster, and say what to do about what is wrong"),
     "sandbox": Door("insula.sandbox.main", "Run a real Kubernetes on this machine: up, status, down"),

@@ -93,7 +93,7 @@ def test_a_ledger_in_postgresql_needs_no_volume_and_takes_its_url_from_the_secre
 
 def test_a_gateways_second_port_is_reached_by_known_api_servers_alone() -> None:
     rules = named("NetworkPolicy", "insula-gateway", 'network.apiServer.cidrs=["10.0.0.1/32"]')["spec"]["ingress"]
-    (rule,) = [rule for rule in rules if rule["ports"] == [{"protocol": "TCP", "port": 8080}]]
+    (rule,) = [rule for rule in rules if {"protocol": "TCP", "port": 8080} in rule["ports"]]
     assert rule["from"] == [{"ipBlock": {"cidr": "10.0.0.1/32"}}]
 
 

@@ -63,3 +63,24 @@ while time.monotonic() < (until or deadline):
     time.sleep(0.01)
 print(json.dumps({"silent": silent, "answers": answers}))
 """
+
+# KEY MODEL TIMES → [[status, quota header, Retry-After, figures], ...]: so many prompts, fewer once one is refused.
+PROMPT: Final = """
+import json, sys, urllib.error, urllib.request
+
+key, model, times = sys.argv[1], sys.argv[2], int(sys.argv[3])
+prompt = {"model": model, "prompt": "Count to twenty.", "stream": False, "options": {"num_predict": 32}}
+answers = []
+for number in range(times):
+    body = json.dumps(prompt | {"prompt": f"Count to {20 + number}."}).encode()
+    request = urllib.request.Request("http://ollama:11434/api/generate", body, {"Authorization": f"Bearer {key}"})
+    try:
+        with urllib.request.urlopen(request, timeout=60) as answer:
+            told = json.load(answer)
+            figures = [told["prompt_eval_duration"], told["eval_duration"]]
+            answers.append([answer.status, answer.headers["X-Insula-Quota"], "", figures])
+    except urllib.error.HTTPError as error:
+        answers.append([error.code, error.headers["X-Insula-Quota"], error.headers["Retry-After"], []])
+        break
+print(json.dumps(answers))
+"""

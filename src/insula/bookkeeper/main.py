@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import signal
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
@@ -13,8 +14,10 @@ import typer
 from aiohttp import web
 from prometheus_client import CollectorRegistry, Gauge
 
+from insula.bookkeeper.batches import Batches
 from insula.bookkeeper.server import Bookkeeper
 from insula.domain.errors import UnavailableError
+from insula.ledger.batches import BatchStore
 from insula.ledger.database import Database
 from insula.ledger.usage import UsageBook
 from insula.services import health, logs
@@ -73,7 +76,7 @@ async def serve(settings: Settings, stop: asyncio.Event) -> None:
     Gauge("insula_ledger_migrated", "1 once the tables are current.", registry=registry).set_function(
         lambda: float(keeper.migrated)
     )
-    answers = Bookkeeper(UsageBook(database), registry)
+    answers = Bookkeeper(UsageBook(database), Batches(BatchStore(database)), registry)
     admin = health.application(registry, unready=keeper.lacking, unhealthy=list)
     async with contextlib.AsyncExitStack() as stack:
         stack.push_async_callback(database.close)
@@ -119,4 +122,5 @@ class Keeper:
         while True:
             with contextlib.suppress(UnavailableError):  # it is old tomorrow, too
                 await UsageBook(self.database).forget(today=self.today())
+                await BatchStore(self.database).forget(now=int(time.time()))
             await asyncio.sleep(FORGET_EVERY_S)

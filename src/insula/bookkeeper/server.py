@@ -3,9 +3,11 @@
 Its port is open to Insula's own pods and to the API server, never to homes.
 """
 
+import secrets
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
+from http import HTTPStatus
 from typing import Any, Final, Protocol
 
 import orjson
@@ -13,12 +15,28 @@ import structlog
 from aiohttp import web
 from prometheus_client import CollectorRegistry, Counter
 
+from insula.bookkeeper.batches import Batches
 from insula.contract import bookings
-from insula.domain.errors import InvalidSpecError, UnavailableError
+from insula.domain.errors import (
+    ConflictError,
+    InsulaError,
+    InvalidSpecError,
+    NotFoundError,
+    RefusedError,
+    UnavailableError,
+)
 from insula.domain.usage import Account, Amount, Flush, document
 
 MAX_BODY_BYTES: Final = 32 * 1024 * 1024
 USUAL_DAYS: Final = 7
+
+_STATUSES: Final[Mapping[type[InsulaError], int]] = {
+    NotFoundError: 404,
+    InvalidSpecError: 400,
+    ConflictError: 409,
+    RefusedError: 429,
+    UnavailableError: 503,
+}
 
 _log = structlog.get_logger(__name__)
 
@@ -45,11 +63,16 @@ def _now() -> datetime:
 
 @dataclass
 class Bookkeeper:
-    """Answers requests about the book."""
+    """Answers requests about the book.
+
+    `shared` is told to whoever hands in, so to all gateways: by it they know each other.
+    """
 
     book: Book
+    batches: Batches
     registry: CollectorRegistry
     now: Callable[[], datetime] = _now
+    shared: str = field(default_factory=lambda: secrets.token_urlsafe(32), repr=False)
     _flushes: Counter = field(init=False)
 
     def __post_init__(self) -> None:
@@ -64,6 +87,7 @@ class Bookkeeper:
         served.router.add_post("/flush", self.take)
         served.router.add_get("/totals", self.tell_totals)
         served.router.add_get("/usage", self.tell_usage)
+        self.batches.add_to(served.router)
         return served
 
     async def take(self, request: web.Request) -> web.Response:
@@ -78,11 +102,11 @@ class Bookkeeper:
             self._flushes.labels("unavailable").inc()
             raise
         self._flushes.labels("booked" if is_new else "again").inc()
-        return await self._totals()
+        return _json(await self._totals() | {"shared": self.shared})
 
     async def tell_totals(self, _request: web.Request) -> web.Response:
         """Tell how much each home has computed today."""
-        return await self._totals()
+        return _json(await self._totals())
 
     async def tell_usage(self, request: web.Request) -> web.Response:
         """Tell what was used, of one home or all, since a day: `?since=2026-11-01&tenant=alice`."""
@@ -91,9 +115,9 @@ class Bookkeeper:
         found = await self.book.read(since=since, tenant=request.query.get("tenant", ""))
         return _json({"entries": [document(account, amount) for account, amount in found]})
 
-    async def _totals(self) -> web.Response:
+    async def _totals(self) -> dict[str, Any]:
         today = self._today()
-        return _json({"day": today.isoformat(), "gpuNs": dict(await self.book.day_totals(today))})
+        return {"day": today.isoformat(), "gpuNs": dict(await self.book.day_totals(today))}
 
     def _today(self) -> date:
         return self.now().astimezone(UTC).date()
@@ -106,11 +130,11 @@ async def _translate(
     """Say of our own errors what they mean to whoever asked."""
     try:
         return await handler(request)
-    except InvalidSpecError as error:
-        return _json({"error": str(error)}, status=400)
-    except UnavailableError as error:
-        _log.warning("database_away", error=str(error))
-        return _json({"error": str(error)}, status=503)
+    except InsulaError as error:
+        status = next((status for kind, status in _STATUSES.items() if isinstance(error, kind)), 500)
+        if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+            _log.warning("request_failed", path=request.path, error=str(error))
+        return _json({"error": str(error)}, status=status)
 
 
 def _day(text: str) -> date:

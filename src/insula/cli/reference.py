@@ -29,6 +29,7 @@ COMMANDS: Final[Mapping[str, str]] = {
     "verify": "insula.cli.verify",
     "usage": "insula.cli.usage",
     "cache": "insula.cli.cache",
+    "batch": "insula.cli.batch",
     "gpu": "insula.cli.gpu",
     "doctor": "insula.cli.doctor",
     "sandbox": "insula.sandbox.main",

@@ -1,5 +1,6 @@
 """Who is asking: the key of a request, the tenant that it opens, and whether it comes from that tenant's home."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final, Protocol
@@ -9,6 +10,7 @@ from insula.gateway.errors import NotReadyError, UnauthorizedError
 from insula.gateway.tenants import Directory, TenantRoute
 from insula.services.keys import VerifiedKey
 
+KEY_HEADER: Final = "X-Api-Key"
 _PREFIX: Final = "/t/"
 _SCHEME: Final = "bearer "
 _MAPPED: Final = "::ffff:"  # an IPv4 address as a socket of both families shows it
@@ -37,19 +39,23 @@ class Credential:
         return f"Credential(path={self.path!r})"
 
 
-def credential(raw_path: str, authorization: str) -> Credential:
-    """Take the key out of a request: `/t/<key>/…` for clients that can set no header, else the Bearer token.
+def credential(raw_path: str, headers: Mapping[str, str]) -> Credential:
+    """Take the key out of a request, from the first of three places.
+
+    They are `/t/<key>/…` for clients that can set no header, the Bearer token, and `X-Api-Key` for clients whose
+    `Authorization` is for somebody between, such as the API server's proxy.
 
     Args:
         raw_path: As it came on the wire, without the query.
-        authorization: The header's value, "" if absent.
+        headers: The request's.
     """
+    authorization = headers.get("Authorization", "")
     if raw_path.startswith(_PREFIX):
         key, slash, rest = raw_path[len(_PREFIX) :].partition("/")
         return Credential(key, slash + rest or "/")
     if authorization[: len(_SCHEME)].lower() == _SCHEME:
         return Credential(authorization[len(_SCHEME) :].strip(), raw_path)
-    return Credential("", raw_path)
+    return Credential(headers.get(KEY_HEADER, "").strip(), raw_path)
 
 
 def authenticate(key: str, verifier: Verifier, directory: Directory, *, peer: str, now: datetime) -> TenantRoute:

@@ -5,6 +5,7 @@ import contextlib
 import signal
 import time
 import uuid
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Final
@@ -17,13 +18,16 @@ from prometheus_client import CollectorRegistry, Gauge
 from insula.gateway import admin, forwarding
 from insula.gateway.admission import FairAdmission
 from insula.gateway.answers import CAPACITY_BYTES, Answers
+from insula.gateway.batches import KeptBatches, NoBatches
 from insula.gateway.caching import Caching
 from insula.gateway.handing_in import HandingIn
 from insula.gateway.keyring import Keyring
 from insula.gateway.metering import Meter, Metered, Unmetered
+from insula.gateway.passes import Pass
 from insula.gateway.records import Records
 from insula.gateway.remembering import Remembered
 from insula.gateway.replicas import Relay, Replicas
+from insula.gateway.running import Runner
 from insula.gateway.server import Gateway
 from insula.gateway.takings import Takings
 from insula.gateway.tenants import WatchedDirectory
@@ -131,7 +135,9 @@ async def serve(settings: Settings, access: config.Access) -> None:
         stack.push_async_callback(remembered.close)
         records = Records(structlog.get_logger("insula.gateway"), registry)
         takings = Takings(writer=uuid.uuid4().hex)
-        handing_in = HandingIn(takings, LedgerClient(session, settings.ledger), registry, time.monotonic)
+        ledger, own = LedgerClient(session, settings.ledger), Pass()
+        handing_in = HandingIn(takings, ledger, registry, time.monotonic, own.learn)
+        runner = Runner(ledger, session, f"http://127.0.0.1:{settings.port}", own, takings.writer)
         meter: Meter = Metered(takings) if settings.ledger else Unmetered()
         cache = Caching(Answers(time.monotonic, capacity_bytes=settings.cache_bytes), remembered, registry)
         door = Gateway(
@@ -144,13 +150,16 @@ async def serve(settings: Settings, access: config.Access) -> None:
             relay=Relay(replicas, session, registry),
             meter=meter,
             cache=cache,
+            batches=KeptBatches(ledger, runner.look) if settings.ledger else NoBatches(),
+            own=own,
         )
         async with asyncio.TaskGroup() as group:
             following = watches.run(client, namespace=settings.namespace, service=settings.service)
             tasks = [group.create_task(keyring.keep_fresh()), group.create_task(following)]
             tasks += [group.create_task(handing_in.run())] if settings.ledger else []
             second = admin.application(readiness, registry, cache.statistics)
-            await _serve_and_drain(door, readiness, second, settings)
+            running = [group.create_task(runner.run())] if settings.ledger else []
+            await _serve_and_drain(door, readiness, second, settings, running)
             for task in tasks:
                 task.cancel()
         if settings.ledger:
@@ -158,7 +167,11 @@ async def serve(settings: Settings, access: config.Access) -> None:
 
 
 async def _serve_and_drain(
-    door: Gateway, readiness: admin.Readiness, second: web.Application, settings: Settings
+    door: Gateway,
+    readiness: admin.Readiness,
+    second: web.Application,
+    settings: Settings,
+    running: Sequence[asyncio.Task[None]],
 ) -> None:
     health = web.AppRunner(second, access_log=None)
     homes = web.AppRunner(
@@ -175,6 +188,8 @@ async def _serve_and_drain(
         _log.info("gateway_started", port=settings.port, admin_port=settings.admin_port)
         await _told_to_stop()
         readiness.draining = True
+        for task in running:  # others take up what it lets go
+            task.cancel()
         _log.info("gateway_draining", delay_s=settings.drain_delay_s, at_most_s=settings.drain_s)
         # New requests still come until every node has heard that this pod is going.
         await asyncio.sleep(settings.drain_delay_s)

@@ -93,9 +93,9 @@ class Metered:
         finally:
             if exchange.status == HTTPStatus.OK:  # a refusal of Ollama's computes nothing
                 day = self.now().astimezone(UTC).date()
-                account = Account(
-                    route.tenant_id, route.name, day, prompt.model.lower()[:256], route.inference.priority
-                )
+                lower = Priority.BATCH in (prompt.priority, route.inference.priority)
+                priority = Priority.BATCH if lower else Priority.INTERACTIVE
+                account = Account(route.tenant_id, route.name, day, prompt.model.lower()[:256], priority)
                 self.takings.add(
                     account, cost(exchange, exchange.figures(), openai=prompt.endpoint.openai, begun=begun)
                 )

@@ -17,6 +17,7 @@ class Handling(StrEnum):
     FORWARD = "forward"  # asks about a model: streamed, and no reason to wake an Ollama
     REMEMBER = "remember"  # answered from memory: clients poll these
     PULL = "pull"  # answered by the gateway: models are set in the Tenant
+    BATCH = "batch"  # prompts that nobody waits for, kept by the ledger
 
 
 @dataclass(frozen=True)
@@ -41,12 +42,15 @@ _EXACT: Final[dict[tuple[str, str], Endpoint]] = {
     ("POST", "/api/embed"): Endpoint("api_embed", Handling.INFER),
     ("POST", "/api/embeddings"): Endpoint("api_embeddings", Handling.INFER),
     ("POST", "/api/pull"): Endpoint("api_pull", Handling.PULL),
+    **{(method, "/api/batch"): Endpoint("api_batch", Handling.BATCH) for method in ("GET", "POST")},
     ("GET", "/v1/models"): Endpoint("v1_models", Handling.REMEMBER, openai=True),
     ("POST", "/v1/chat/completions"): Endpoint("v1_chat_completions", Handling.INFER, openai=True),
     ("POST", "/v1/completions"): Endpoint("v1_completions", Handling.INFER, openai=True),
     ("POST", "/v1/embeddings"): Endpoint("v1_embeddings", Handling.INFER, openai=True),
 }
 _ONE_MODEL: Final = re.compile(r"/v1/models/[A-Za-z0-9][A-Za-z0-9._:-]{0,127}(/[A-Za-z0-9][A-Za-z0-9._:-]{0,127}){0,3}")
+
+_ONE_BATCH: Final = re.compile(r"/api/batch/[0-9a-f]{32}(/results)?")
 
 _MODEL_MANAGEMENT: Final = ("/api/create", "/api/copy", "/api/delete", "/api/push", "/api/blobs")
 
@@ -61,6 +65,12 @@ def find(method: str, path: str) -> Endpoint | None:
     endpoint = _EXACT.get((method, path))
     if endpoint is None and method == "GET" and _ONE_MODEL.fullmatch(path):
         return Endpoint("v1_model", Handling.REMEMBER, openai=True)
+    if (
+        endpoint is None
+        and (found := _ONE_BATCH.fullmatch(path))
+        and (method == "GET" or (method == "DELETE" and not found[1]))
+    ):
+        return Endpoint("api_batch", Handling.BATCH)
     return endpoint
 
 

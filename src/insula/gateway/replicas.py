@@ -14,13 +14,16 @@ from aiohttp import web
 from prometheus_client import CollectorRegistry, Counter
 
 from insula.domain.manifests import Manifest
-from insula.gateway import forwarding
+from insula.gateway import forwarding, passes
+from insula.gateway.auth import KEY_HEADER
 from insula.gateway.errors import NotReadyError, UpstreamError
 from insula.gateway.prompts import PRIORITY_HEADER, Prompt
 from insula.gateway.records import Exchange, Outcome
 
 # Says that a replica sends this, and under which request id; believed only from a replica's address.
 HOP_HEADER: Final = "X-Insula-Hop"
+# What the other replica needs to judge for itself. A pass is true here: with a false one nothing comes so far.
+_PASSED_ON: Final = ("Authorization", KEY_HEADER, PRIORITY_HEADER, passes.HEADER)
 _MAPPED: Final = "::ffff:"  # an IPv4 address as a socket of both families shows it
 
 
@@ -131,7 +134,7 @@ class Relay:
 
 def _passed_on(headers: Mapping[str, str]) -> dict[str, str]:
     """Return what the other replica needs to judge for itself: the key among it."""
-    return {name: headers[name] for name in ("Authorization", PRIORITY_HEADER) if name in headers}
+    return {name: headers[name] for name in _PASSED_ON if name in headers}
 
 
 def _weight(group: str, address: str) -> bytes:

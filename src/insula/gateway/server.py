@@ -14,9 +14,11 @@ from aiohttp import web
 
 from insula.gateway import admission, auth, clamping, errors, forwarding, paths, prompts, pulling
 from insula.gateway.admission import Admission
+from insula.gateway.batches import Batches, NoBatches
 from insula.gateway.caching import Cache, NoCache
 from insula.gateway.errors import ForbiddenError, GatewayError, UpstreamError
 from insula.gateway.metering import Meter, Unmetered
+from insula.gateway.passes import Pass
 from insula.gateway.paths import Endpoint, Handling
 from insula.gateway.prompts import Prompt
 from insula.gateway.records import CLIENT_GONE_STATUS, Exchange, Outcome, Records
@@ -53,6 +55,8 @@ class Gateway:
     relay: Relay
     meter: Meter = field(default_factory=Unmetered)
     cache: Cache = field(default_factory=NoCache)
+    batches: Batches = field(default_factory=NoBatches)
+    own: Pass = field(default_factory=Pass)
     upload_s: float = prompts.UPLOAD_S
     clock: Callable[[], float] = time.monotonic
     now: Callable[[], datetime] = _now
@@ -87,10 +91,11 @@ class Gateway:
                 self.records.write(exchange)
 
     async def _answer(self, request: web.BaseRequest, exchange: Exchange) -> web.StreamResponse:
-        asked = auth.credential(request.raw_path.partition("?")[0], request.headers.get("Authorization", ""))
+        asked = auth.credential(request.raw_path.partition("?")[0], request.headers)
         exchange.openai = paths.is_openai(asked.path)
-        peer = request.remote or ""
-        route = auth.authenticate(asked.key, self.keys, self.directory, peer=peer, now=self.now())
+        route = self.own.route(request.headers, self.directory) or auth.authenticate(
+            asked.key, self.keys, self.directory, peer=request.remote or "", now=self.now()
+        )
         exchange.tenant, exchange.tenant_id = route.name, route.tenant_id
         structlog.contextvars.bind_contextvars(tenant=route.name)
         # Only now: what an unknown caller writes in a path is not worth a line of ours.
@@ -151,6 +156,8 @@ class Gateway:
             asked = await pulling.read(request)
             response = pulling.answer(asked, await self.remembered.digest(route, asked.model))
             return await _send(request, response, exchange)
+        if endpoint.handling is Handling.BATCH:
+            return await _send(request, await self.batches.answer(request, route, path), exchange)
         backend = admission.backend_of(route)
         body = await prompts.read_body(request, within_s=self.upload_s)
         exchange.bytes_in = len(body)

@@ -91,4 +91,7 @@ def _message(body: bytes) -> str:
         status = json.loads(text)
     except ValueError:
         return text
-    return str(status.get("message") or status.get("reason") or text) if isinstance(status, dict) else text
+    if not isinstance(status, dict):
+        return text
+    # `error` is how Insula's own processes say it, behind the API server's proxy.
+    return str(status.get("message") or status.get("reason") or status.get("error") or text)

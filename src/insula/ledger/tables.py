@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from sqlalchemy import BigInteger, Column, Date, Index, Integer, MetaData, String, Table
+from sqlalchemy import BigInteger, Column, Date, Index, Integer, MetaData, String, Table, Text
 
 METADATA: Final = MetaData()
 
@@ -29,4 +29,34 @@ WRITERS: Final = Table(
     Column("writer", String(64), primary_key=True),
     Column("sequence", Integer, nullable=False),
     Column("day", Date, nullable=False),
+)
+
+# Many prompts that nobody waits for. Times are seconds since 1970; `bytes` counts prompts and answers.
+BATCHES: Final = Table(
+    "batches",
+    METADATA,
+    Column("id", String(32), primary_key=True),
+    Column("tenant_id", String(36), nullable=False),
+    Column("created_at", BigInteger, nullable=False),
+    Column("expires_at", BigInteger, nullable=False),
+    Column("lines", Integer, nullable=False),
+    Column("answered", Integer, nullable=False),
+    Column("failed", Integer, nullable=False),
+    Column("bytes", BigInteger, nullable=False),
+    Column("answers_bytes", BigInteger, nullable=False),
+    Column("runner", String(64), nullable=False),  # "" while nobody has it
+    Column("not_before", BigInteger, nullable=False),  # the end of the runner's lease, or of a pause
+    Index("batches_tenant", "tenant_id"),
+)
+
+BATCH_LINES: Final = Table(
+    "batch_lines",
+    METADATA,
+    Column("batch_id", String(32), primary_key=True),
+    Column("number", Integer, primary_key=True),
+    Column("custom_id", String(256), nullable=False),
+    Column("path", String(64), nullable=False),
+    Column("body", Text, nullable=False),
+    Column("status", Integer),  # NULL: it has no answer yet
+    Column("answer", Text),
 )

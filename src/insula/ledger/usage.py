@@ -84,9 +84,9 @@ class UsageBook:
                 index_elements=[WRITERS.c.writer],
                 set_={"sequence": insertion.excluded.sequence, "day": insertion.excluded.day},
                 where=WRITERS.c.sequence < insertion.excluded.sequence,
-            )
+            ).returning(WRITERS.c.sequence)
         )
-        return noted.rowcount == 1
+        return noted.first() is not None
 
 
 def _key(item: tuple[Account, Amount]) -> tuple[str, date, str, str]:

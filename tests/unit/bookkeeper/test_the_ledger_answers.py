@@ -74,10 +74,12 @@ async def test_what_gateways_hand_in_is_told_to_people(tmp_path: Path) -> None:
     async with a_ledger(tmp_path) as ledger:
         await ledger.becomes_ready()
         status, told = await ledger.ask("POST", "/flush", json=a_flush())
+        shared = told.pop("shared")
         assert (status, told) == (200, {"day": TODAY.isoformat(), "gpuNs": {ALICE: 1_500_000_000}})
+        assert (await ledger.ask("POST", "/flush", json=a_flush(2)))[1]["shared"] == shared
         status, told = await ledger.ask("GET", "/usage")
-        assert told["entries"] == a_flush()["entries"]
-        assert await ledger.ask("GET", "/totals") == (200, {"day": TODAY.isoformat(), "gpuNs": {ALICE: 1_500_000_000}})
+        assert [entry["gpuNs"] for entry in told["entries"]] == [3_000_000_000]
+        assert await ledger.ask("GET", "/totals") == (200, {"day": TODAY.isoformat(), "gpuNs": {ALICE: 3_000_000_000}})
 
 
 async def test_a_flush_that_comes_again_is_confirmed_and_not_booked(tmp_path: Path) -> None:

@@ -21,8 +21,10 @@ from insula.domain.manifests import Manifest
 from insula.gateway import forwarding
 from insula.gateway.admission import Admission, FairAdmission
 from insula.gateway.answers import Answers
+from insula.gateway.batches import Batches, NoBatches
 from insula.gateway.caching import Caching
 from insula.gateway.metering import Meter, Unmetered
+from insula.gateway.passes import Pass
 from insula.gateway.prompts import UPLOAD_S
 from insula.gateway.records import Records
 from insula.gateway.remembering import KEPT_BYTES, Remembered
@@ -190,6 +192,8 @@ async def a_house(
     inference: Inference | None = None,
     admission: Admission | None = None,
     meter: Meter | None = None,
+    batches: Batches | None = None,
+    own: Pass | None = None,
     upload_s: float = UPLOAD_S,
     replicas: Replicas | None = None,
     signing: SigningKeys | None = None,
@@ -219,6 +223,8 @@ async def a_house(
             records=Records(structlog.get_logger("test"), registry),
             relay=Relay(replicas, session, registry),
             meter=meter or Unmetered(),
+            batches=batches or NoBatches(),
+            own=own or Pass(),
             upload_s=upload_s,
             cache=cache,
             clock=clock,
