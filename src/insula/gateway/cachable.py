@@ -9,8 +9,7 @@ from collections.abc import Mapping
 from enum import StrEnum
 from typing import Any, Final
 
-import orjson
-
+from insula.gateway import prompts
 from insula.gateway.prompts import Prompt
 
 
@@ -70,7 +69,7 @@ def refusal(prompt: Prompt) -> Bypass | None:
     return refused or (None if _is_certain(document, openai=prompt.endpoint.openai) else Bypass.CHANCE)
 
 
-def key(prompt: Prompt, *, digest: str, version: str) -> str:
+def key(prompt: Prompt, *, digest: str, version: str, context_tokens: int) -> str:
     """Return what two prompts of one tenant share when they have the same answer.
 
     The document's own order counts: of the fields of a schema the model writes them in.
@@ -79,10 +78,14 @@ def key(prompt: Prompt, *, digest: str, version: str) -> str:
         prompt: As it is sent on: what the plan says of its options stands in it.
         digest: Of the model's manifest: weights, template, parameters, system prompt.
         version: Of Ollama, which renders templates and has defaults for all options.
+        context_tokens: The one default that the plan has.
+
+    Raises:
+        BadRequestError: The document is nested deeper than any request is.
     """
     document = {name: value for name, value in prompt.document.items() if name not in _NOT_IN_KEY}
-    parts = (prompt.endpoint.name, digest, version, document)
-    return hashlib.sha256(orjson.dumps(parts)).hexdigest()
+    parts = (prompt.endpoint.name, digest, version, context_tokens, document)
+    return hashlib.sha256(prompts.write(parts)).hexdigest()
 
 
 def _refusal_of_messages(messages: Any) -> Bypass | None:

@@ -119,7 +119,8 @@ class Caching:
         if refused or not version:
             self._note(route, exchange, f"bypass ({refused or Bypass.MODEL})")
             return await compute()
-        case = _Case(route, prompt, digest, cachable.key(prompt, digest=digest, version=version))
+        key = cachable.key(prompt, digest=digest, version=version, context_tokens=route.inference.context_tokens)
+        case = _Case(route, prompt, digest, key)
         form = await self._known(case)
         if form is not None:
             self._note(route, exchange, "hit")

@@ -8,9 +8,8 @@ import re
 from dataclasses import replace
 from typing import Any, Final
 
-import orjson
-
 from insula.domain.inference import Inference
+from insula.gateway import prompts
 from insula.gateway.prompts import Prompt
 
 # A duration as Go writes it, which Ollama reads: 300ms, 5m, 1h30m, -1m.
@@ -23,6 +22,9 @@ def clamp(prompt: Prompt, policy: Inference) -> Prompt:
     """Return the prompt as the plan lets it go on; the same bytes where it already is so.
 
     OpenAI's API knows neither setting, so Ollama takes both from its environment, which the plan makes.
+
+    Raises:
+        BadRequestError: What must be changed is nested deeper than any request is.
     """
     if prompt.endpoint.openai:
         return prompt
@@ -30,7 +32,7 @@ def clamp(prompt: Prompt, policy: Inference) -> Prompt:
     if not changes:
         return prompt
     document = {**prompt.document, **changes}
-    return replace(prompt, document=document, body=orjson.dumps(document))
+    return replace(prompt, document=document, body=prompts.write(document))
 
 
 def _keep_alive(prompt: Prompt, policy: Inference) -> dict[str, Any]:

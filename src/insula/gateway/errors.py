@@ -43,6 +43,14 @@ class UnauthorizedError(GatewayError):
     openai_code = "invalid_api_key"
 
 
+class TooManyFailuresError(GatewayError):
+    """False keys come from one address faster than anybody makes mistakes."""
+
+    status = 429
+    openai_type = "rate_limit_error"
+    openai_code = "rate_limit_exceeded"
+
+
 class ForbiddenError(GatewayError):
     """The key is true, but this is not open to tenants."""
 

@@ -14,6 +14,7 @@ from insula.domain.errors import cap
 from insula.gateway.errors import NotReadyError, UpstreamError
 from insula.gateway.records import Exchange, Outcome
 
+PIECE_BYTES: Final = 256 * 1024
 CONNECT_TIMEOUT_S: Final = 3.0
 # Ollama sends no header until a model is loaded, and itself gives up after five minutes without progress.
 SILENCE_TIMEOUT_S: Final = 600.0
@@ -82,8 +83,8 @@ async def forward(
             upstream = await session.request(
                 request.method,
                 url,
-                data=body or None,
-                headers={**_for_ollama(request.headers), **(extra or {})},
+                data=_in_pieces(body) if body else None,
+                headers=_for_ollama(request.headers, body) | dict(extra or {}),
                 allow_redirects=False,
             )
         async with upstream:
@@ -92,6 +93,12 @@ async def forward(
         raise NotReadyError("the Ollama of this home does not accept connections yet", retry_after_s=2) from error
     except (aiohttp.ClientError, TimeoutError) as error:
         raise UpstreamError(f"the Ollama of this home broke off: {cap(type(error).__name__)}") from error
+
+
+async def _in_pieces(body: bytes) -> AsyncGenerator[bytes, None]:
+    """Give a body in pieces, so that a long one holds up no other request."""
+    for start in range(0, len(body), PIECE_BYTES):
+        yield body[start : start + PIECE_BYTES]
 
 
 async def _send_back(
@@ -134,11 +141,30 @@ async def _copy(
 
 
 async def _read(upstream: aiohttp.ClientResponse) -> AsyncGenerator[bytes, None]:
+    _end_with_its_connection(upstream)
     try:
         async for chunk in upstream.content.iter_any():
             yield chunk
     except (aiohttp.ClientError, TimeoutError) as error:
         raise _BrokenOffError(f"Ollama broke off in mid-answer: {type(error).__name__}") from error
+
+
+def _end_with_its_connection(upstream: aiohttp.ClientResponse) -> None:
+    """Let a chunked answer fail whose connection is lost: where a chunk is malformed, aiohttp forgets to say so."""
+    protocol = upstream.connection.protocol if upstream.connection is not None else None
+    if protocol is None or "Transfer-Encoding" not in upstream.headers:
+        return
+
+    def fail(closed: "asyncio.Future[None] | None") -> None:
+        if closed is not None and not closed.cancelled():
+            closed.exception()  # it is told below, or was
+        if not upstream.content.is_eof() and upstream.content.exception() is None:
+            upstream.content.set_exception(aiohttp.ClientPayloadError("the connection was lost in mid-answer"))
+
+    if protocol.closed is None:
+        fail(None)
+    else:
+        protocol.closed.add_done_callback(fail)
 
 
 async def _end_broken(request: web.BaseRequest, response: web.StreamResponse, exchange: Exchange) -> None:
@@ -155,8 +181,9 @@ async def _end_broken(request: web.BaseRequest, response: web.StreamResponse, ex
         request.transport.abort()
 
 
-def _for_ollama(headers: Mapping[str, str]) -> dict[str, str]:
-    return {name: headers[name] for name in _REQUEST_HEADERS if name in headers}
+def _for_ollama(headers: Mapping[str, str], body: bytes) -> dict[str, str]:
+    kept = {name: headers[name] for name in _REQUEST_HEADERS if name in headers}
+    return kept | ({"Content-Length": str(len(body))} if body else {})
 
 
 def _for_client(upstream: aiohttp.ClientResponse) -> dict[str, str]:

@@ -104,5 +104,17 @@ def parse(body: bytes, endpoint: Endpoint, path: str) -> Prompt:
     return Prompt(endpoint, path, body, document)
 
 
+def write(document: Any) -> bytes:
+    """Return a document as the body of a request.
+
+    Raises:
+        BadRequestError: It is nested deeper than any request is.
+    """
+    try:
+        return orjson.dumps(document)
+    except TypeError as error:  # it was read from JSON, so this is its depth
+        raise BadRequestError("the body of this request is nested too deep") from error
+
+
 def _too_large() -> TooLargeError:
     return TooLargeError(f"the request is longer than {MAX_BODY_BYTES // 1024 // 1024} MiB")

@@ -50,6 +50,8 @@ class Exchange:
     model_digest: str = ""
     handed_to: str = ""
     """The replica that answered it, "" when this one did: then that one counts it."""
+    logged: bool = True
+    """Whether it leaves a line in the log: a flood of what was logged before does not."""
     bytes_in: int = 0
     bytes_out: int = 0
     cache: str = ""
@@ -113,7 +115,10 @@ class Records:
         self.in_flight = Gauge("insula_gateway_requests_in_flight", "Requests now being answered.", registry=registry)
 
     def write(self, exchange: Exchange) -> None:
-        """Write one exchange: the line `request_done` and the metrics, or `request_handed_on` where another does so."""
+        """Write one exchange: the metrics, and the line `request_done` unless it is part of a flood.
+
+        Of one that another replica answers there is the line `request_handed_on` alone: that one counts it.
+        """
         used = exchange.figures()
         seconds = (exchange.clock() if exchange.finished is None else exchange.finished) - exchange.started
         first = None if exchange.first_byte is None else exchange.first_byte - exchange.started
@@ -121,6 +126,8 @@ class Records:
             self._log.info("request_handed_on", request_id=exchange.request_id, to=exchange.handed_to)
             return
         self._count(exchange, used, seconds, first)
+        if not exchange.logged:
+            return
         fields = {
             "tenant": exchange.tenant,
             "tenant_id": exchange.tenant_id,

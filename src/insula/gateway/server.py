@@ -16,7 +16,8 @@ from insula.gateway import admission, auth, clamping, errors, forwarding, paths,
 from insula.gateway.admission import Admission
 from insula.gateway.batches import Batches, NoBatches
 from insula.gateway.caching import Cache, NoCache
-from insula.gateway.errors import ForbiddenError, GatewayError, UpstreamError
+from insula.gateway.errors import ForbiddenError, GatewayError, TooManyFailuresError, UnauthorizedError, UpstreamError
+from insula.gateway.failed_keys import FailedKeys
 from insula.gateway.metering import Meter, Unmetered
 from insula.gateway.passes import Pass
 from insula.gateway.paths import Endpoint, Handling
@@ -42,7 +43,7 @@ def _new_request_id() -> str:
     return uuid.uuid4().hex
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Gateway:
     """Answers requests. All that it needs is given to it, so that a test can give it less."""
 
@@ -53,6 +54,7 @@ class Gateway:
     remembered: Remembered
     records: Records
     relay: Relay
+    failed_keys: FailedKeys = field(default_factory=lambda: FailedKeys(time.monotonic))
     meter: Meter = field(default_factory=Unmetered)
     cache: Cache = field(default_factory=NoCache)
     batches: Batches = field(default_factory=NoBatches)
@@ -93,9 +95,7 @@ class Gateway:
     async def _answer(self, request: web.BaseRequest, exchange: Exchange) -> web.StreamResponse:
         asked = auth.credential(request.raw_path.partition("?")[0], request.headers)
         exchange.openai = paths.is_openai(asked.path)
-        route = self.own.route(request.headers, self.directory) or auth.authenticate(
-            asked.key, self.keys, self.directory, peer=request.remote or "", now=self.now()
-        )
+        route = self.own.route(request.headers, self.directory) or self._authenticate(asked.key, request.remote or "")
         exchange.tenant, exchange.tenant_id = route.name, route.tenant_id
         structlog.contextvars.bind_contextvars(tenant=route.name)
         # Only now: what an unknown caller writes in a path is not worth a line of ours.
@@ -111,6 +111,12 @@ class Gateway:
             )
             return answer or await self._infer(request, exchange, route, prompt)
         return await self._tell(request, exchange, route, endpoint, asked.path)
+
+    def _authenticate(self, key: str, peer: str) -> TenantRoute:
+        try:
+            return auth.authenticate(key, self.keys, self.directory, peer=peer, now=self.now())
+        except UnauthorizedError as error:
+            raise self.failed_keys.note(peer, error) from error
 
     async def _infer(
         self, request: web.BaseRequest, exchange: Exchange, route: TenantRoute, prompt: Prompt
@@ -181,6 +187,7 @@ def _refuse(exchange: Exchange, error: GatewayError) -> web.Response:
     exchange.status = error.status
     exchange.outcome = Outcome.BROKEN_OFF if isinstance(error, UpstreamError) else Outcome.REFUSED
     exchange.reason = error.message
+    exchange.logged = not isinstance(error, TooManyFailuresError)
     exchange.tenant = exchange.tenant or error.tenant
     headers = errors.headers(error) | {"Content-Type": errors.JSON_TYPE, "Server": "insula", **exchange.headers}
     return web.Response(status=error.status, body=errors.body(error, openai=exchange.openai), headers=headers)

@@ -15,10 +15,12 @@ import orjson
 # figures, so the figures are also found in a line whose beginning is gone.
 TAIL_BYTES: Final = 8192
 NS_PER_S: Final = 1_000_000_000
+# 31 years in nanoseconds; what is more, or less than nothing, is no count.
+LARGEST_COUNT: Final = 10**18
 
 _NUMBER: Final = re.compile(
     rb'(?<!\\)"(total_duration|load_duration|prompt_eval_count|prompt_eval_duration|eval_count|eval_duration)"'
-    rb"\s*:\s*(\d{1,18})"
+    rb"\s*:\s*(\d{1,18})(?![\d.eE])"
 )
 
 
@@ -114,4 +116,5 @@ def _from_line(text: bytes) -> Figures:
 
 
 def _count(value: Any) -> int | None:
-    return value if isinstance(value, int) and not isinstance(value, bool) else None
+    is_count = isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= LARGEST_COUNT
+    return value if is_count else None

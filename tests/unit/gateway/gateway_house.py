@@ -171,8 +171,16 @@ class House:
 
 
 @asynccontextmanager
-async def serving(application: web.Application, host: str = "127.0.0.1", port: int = 0) -> AsyncIterator[int]:
-    runner = web.AppRunner(application, handler_cancellation=True, access_log=None, shutdown_timeout=1.0)
+async def serving(
+    application: web.Application, host: str = "127.0.0.1", port: int = 0, *, keepalive_timeout: float = 75.0
+) -> AsyncIterator[int]:
+    runner = web.AppRunner(
+        application,
+        handler_cancellation=True,
+        access_log=None,
+        shutdown_timeout=1.0,
+        keepalive_timeout=keepalive_timeout,
+    )
     await runner.setup()
     await web.TCPSite(runner, host, port).start()
     try:

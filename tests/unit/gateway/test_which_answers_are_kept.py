@@ -73,8 +73,8 @@ def test_any_other_is_computed(path: str, document: dict[str, Any], why: Bypass)
     assert cachable.refusal(a_prompt(path, **document)) is why
 
 
-def key(prompt: Prompt, digest: str = "d", version: str = "v") -> str:
-    return cachable.key(prompt, digest=digest, version=version)
+def key(prompt: Prompt, digest: str = "d", version: str = "v", context_tokens: int = 2048) -> str:
+    return cachable.key(prompt, digest=digest, version=version, context_tokens=context_tokens)
 
 
 def test_how_an_answer_is_sent_and_how_long_its_model_stays_make_no_other_prompt() -> None:
@@ -108,10 +108,11 @@ def test_all_else_that_a_prompt_says_makes_another(change: dict[str, Any]) -> No
     assert len(keys) == 3
 
 
-def test_another_model_another_ollama_and_another_endpoint_make_another() -> None:
+def test_another_model_ollama_context_and_endpoint_make_another() -> None:
     plain = a_prompt("/v1/completions", prompt="hello", seed=1)
     other = a_prompt("/v1/embeddings", prompt="hello", seed=1)
-    assert len({key(plain), key(plain, digest="x"), key(plain, version="x"), key(other)}) == 4
+    keys = {key(plain), key(plain, digest="x"), key(plain, version="x"), key(plain, context_tokens=1), key(other)}
+    assert len(keys) == 5
 
 
 @given(
