@@ -7,7 +7,7 @@ so nobody saves up turns; what it owes, it still owes.
 """
 
 from collections import OrderedDict
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -127,13 +127,14 @@ class Turns:
         return ticket
 
     def finish(self, ticket: Ticket, spent_s: float) -> None:
-        """Take a turn back, and put what it cost in the place of what it was expected to."""
+        """Take a turn back, and put what it cost in the place of what it was expected to; 0: nobody used it."""
         home = self._homes[ticket.tenant]
         home.counter += spent_s - ticket.estimate_s
         home.expected -= ticket.estimate_s
         home.running -= 1
         self.running -= 1
-        self._learn(ticket, spent_s)
+        if spent_s > 0:
+            self._learn(ticket, spent_s)
         self._tidy(ticket.tenant)
 
     def ahead_of(self, ticket: Ticket, now: float) -> list[Ticket]:
@@ -141,6 +142,19 @@ class Turns:
         rank = self._rank(ticket, now)
         everyone = (each for home in self._homes.values() for each in home.waiting)
         return [each for each in everyone if each is not ticket and self._rank(each, now) < rank]
+
+    def expected_s(self, ticket: Ticket, ahead: Collection[Ticket]) -> float:
+        """Return how long a prompt waits if all cost what they are expected to, and these have their turns before it.
+
+        It waits for a slot, and until its home has fewer turns than it may have.
+        """
+        home = self._homes.get(ticket.tenant)
+        own_s = sum(each.estimate_s for each in ahead if each.tenant == ticket.tenant)
+        own_s += home.expected if home else 0.0
+        if self.running < self.slots:
+            return own_s / ticket.parallel
+        running_s = sum(each.expected for each in self._homes.values())
+        return max((sum(each.estimate_s for each in ahead) + running_s) / self.slots, own_s / ticket.parallel)
 
     def _candidates(self) -> Iterator[Ticket]:
         for home in self._homes.values():

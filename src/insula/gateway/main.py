@@ -143,7 +143,7 @@ async def serve(settings: Settings, access: config.Access) -> None:
         door = Gateway(
             keys=keyring,
             directory=directory,
-            admission=FairAdmission(settings.slots, registry, time.monotonic),
+            admission=FairAdmission(settings.slots, directory, registry, time.monotonic),
             session=session,
             remembered=remembered,
             records=records,

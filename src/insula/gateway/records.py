@@ -62,6 +62,8 @@ class Exchange:
     headers: dict[str, str] = field(default_factory=dict)
     """What every answer of the gateway's carries besides its own headers."""
     started: float = field(init=False)
+    waited_s: float | None = None
+    """How long it waited for its turn; None: it needed none, or left before."""
     first_byte: float | None = None
     finished: float | None = None
     _figures: tails.Figures | None = None
@@ -137,6 +139,7 @@ class Records:
             "outcome": exchange.outcome.value,
             "reason": exchange.reason,
             "seconds": round(seconds, 4),
+            "queue_seconds": None if exchange.waited_s is None else round(exchange.waited_s, 4),
             "first_byte_seconds": None if first is None else round(first, 4),
             "bytes_in": exchange.bytes_in,
             "bytes_out": exchange.bytes_out,

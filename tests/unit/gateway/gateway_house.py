@@ -225,7 +225,7 @@ async def a_house(
         door = Gateway(
             keys=VerifyKeys.from_json(signing.verify_keys_json()),
             directory=directory,
-            admission=admission or FairAdmission(SLOTS, registry, clock),
+            admission=admission or FairAdmission(SLOTS, directory, registry, clock),
             session=session,
             remembered=remembered,
             records=Records(structlog.get_logger("test"), registry),

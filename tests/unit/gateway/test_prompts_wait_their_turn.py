@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 from gateway_house import FakeOllama, House, a_house
 
-from insula.domain.inference import Inference
+from insula.domain.inference import Inference, Priority
 from insula.gateway import admission
 
 CHAT = {"model": "gemma3:270m", "messages": []}
@@ -15,7 +15,8 @@ RUNNING, WAITING = "insula_gateway_queue_running", "insula_gateway_queue_waiting
 
 
 def value(house: House, metric: str) -> float:
-    return house.registry.get_sample_value(metric) or 0.0
+    found = (house.registry.get_sample_value(metric, {"priority": each.value}) for each in Priority)
+    return sum(each or 0.0 for each in found)
 
 
 async def until(house: House, *, running: int, waiting: int) -> None:
@@ -38,10 +39,14 @@ async def test_a_prompt_that_waited_is_told_its_place_and_how_long_it_was() -> N
         assert admission.POSITION_HEADER not in (await first).headers
         answers = [await other for other in others]
         assert [answer.headers[admission.POSITION_HEADER] for answer in answers] == ["1", "2"]
+        # Before the first has told what it costs, each is expected to take a second.
+        assert [answer.headers[admission.EXPECTED_HEADER] for answer in answers] == ["1.0", "2.0"]
         assert all(float(answer.headers[admission.WAIT_HEADER]) >= 0 for answer in answers)
         for answer in (await first, *answers):
             await answer.read()
         await until(house, running=0, waiting=0)
+        lines = await house.logged_soon(3)
+        assert all(line["queue_seconds"] >= 0 for line in lines)
 
 
 async def test_an_ollama_never_computes_more_prompts_than_its_plan_says() -> None:
