@@ -10,6 +10,7 @@ from insula.domain import names
 from insula.domain.errors import InvalidSpecError
 from insula.domain.gpu import Gpu
 from insula.domain.manifests import Manifest, ObjectRef, reference
+from insula.domain.models import ModelImage
 from insula.domain.platform import Images, Opening, Platform, PodPeer
 from insula.domain.quantities import Resources
 from insula.domain.situation import Memory, Situation
@@ -23,6 +24,12 @@ MODEL = "gemma3:270m"
 TENANT_UID = "0b0e2f4c-5a55-4b5e-9d0b-1f0d6c1e0a11"
 CONFIG_UID = "uid-of-home-assistant-config"
 MODELS_UID = "uid-of-ollama-models"
+SHARED_MODELS = (
+    ModelImage(MODEL, f"registry.test/model-images/library/gemma3@sha256:{'1' * 64}", f"sha256:{'a' * 64}", 253 << 20),
+    ModelImage(
+        "qwen3:8b", f"registry.test/model-images/library/qwen3@sha256:{'2' * 64}", f"sha256:{'b' * 64}", 5 << 30
+    ),
+)
 GREEN = '{"tried": 7, "seen": [], "open": [], "shut": []}'
 
 

@@ -1,5 +1,6 @@
 """The chart as Helm renders it, for every example of values: its pods are as hardened as those of homes."""
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ from hardening import Objects, faults
 from insula.domain.manifests import Manifest
 from pod_security import violations
 
+DIGEST = f"sha256:{'1' * 64}"
 EXAMPLES = sorted((chart.CHART / "ci").glob("*-values.yaml"))
 
 
@@ -27,7 +29,8 @@ def _helm(server: ApiServer) -> None:
 @pytest.mark.parametrize("values", EXAMPLES, ids=lambda path: path.stem)
 def test_insulas_own_pods_keep_to_pod_security_restricted(values: Path) -> None:
     pods = list(Objects(chart.rendered(values=values)).pods)
-    assert {pod.owner for pod in pods} == {f"Deployment insula-{name}" for name in ("operator", "gateway", "ledger")}
+    owners = {pod.owner for pod in pods if not pod.owner.startswith("DaemonSet insula-model-")}
+    assert owners == {f"Deployment insula-{name}" for name in ("operator", "gateway", "ledger")}
     assert [broken for pod in pods for broken in violations(pod.spec)] == []
 
 
@@ -51,6 +54,26 @@ def test_the_admission_policies_come_where_the_cluster_knows_them(
     objects = chart.rendered(f'admission.policies="{setting}"', knows_policies=knows_policies)
     for kind in ("ValidatingAdmissionPolicy", "ValidatingAdmissionPolicyBinding"):
         assert len(chart.of_kinds(kind, among=objects)) == made
+
+
+def test_each_shared_model_is_kept_on_nodes_by_pods_of_its_own() -> None:
+    def images(*models: str) -> str:
+        entries = [{"model": each, "image": f"r.test/{each[:2]}@{DIGEST}", "digest": DIGEST} for each in models]
+        return f"sharedModels.images={json.dumps(entries)}"
+
+    one = chart.of_kinds("DaemonSet", among=chart.rendered(images("gemma3:270m")))
+    both = chart.of_kinds("DaemonSet", among=chart.rendered(images("qwen3:8b", "gemma3:270m")))
+    assert [each["metadata"]["annotations"]["insula.dev/model"] for each in both] == ["qwen3:8b", "gemma3:270m"]
+    # Another model beside it restarts nothing.
+    assert one[0] in both
+    volumes = one[0]["spec"]["template"]["spec"]["volumes"]
+    assert volumes[0]["image"]["reference"] == f"r.test/ge@{DIGEST}"
+
+
+def test_nodes_keep_no_model_where_the_provider_says_so() -> None:
+    entries = json.dumps([{"model": "a:1", "image": f"r.test/a@{DIGEST}", "digest": DIGEST}])
+    rendered = chart.rendered(f"sharedModels.images={entries}", "sharedModels.keepOnNodes=false")
+    assert chart.of_kinds("DaemonSet", among=rendered) == []
 
 
 def test_the_values_name_who_is_not_held() -> None:

@@ -13,11 +13,12 @@ from typing import Any
 import pytest
 import yaml
 
-from builders import MODELS_UID, a_platform, a_platform_without_internet, a_situation, a_tenant
+from builders import MODELS_UID, SHARED_MODELS, a_platform, a_platform_without_internet, a_situation, a_tenant
 from hardening import Objects, faults
 from insula.domain import names
 from insula.domain.gpu import Gpu, GpuClass
 from insula.domain.manifests import Manifest
+from insula.domain.models import ModelForm
 from insula.domain.platform import IngressFlavour, Platform
 from insula.domain.probes import WITHIN
 from insula.domain.situation import Memory, Situation
@@ -62,6 +63,14 @@ CASES: Mapping[str, tuple[Situation, Platform]] = {
     "gpu-none": (
         a_situation(a_tenant(device=Gpu(GpuClass.NONE)), pull=MODELS_UID),
         a_platform(gpu_resources=("nvidia.com/mig-1g.10gb",)),
+    ),
+    "shared-models": (
+        a_situation(
+            a_tenant(
+                models=("qwen3:8b", "gemma3:270m"), ollama={"model_form": ModelForm.IMAGE, "shared": SHARED_MODELS}
+            )
+        ),
+        a_platform(),
     ),
     "moving": (a_situation(moving=True), a_platform(move_after_s=None)),
     "allowed-cidrs": (a_situation(a_tenant(allowed_cidrs=("192.168.7.0/24",))), a_platform()),

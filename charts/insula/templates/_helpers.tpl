@@ -41,7 +41,7 @@ images:
   homeAssistant: {{ include "insula.image" (dict "image" $images.homeAssistant "what" "homeAssistant" "tag" "") | quote }}
   ollama: {{ include "insula.image" (dict "image" $images.ollama "what" "ollama" "tag" "") | quote }}
   pullPolicy: {{ $images.pullPolicy }}
-{{ pick .Values "ingress" "issuer" "storageClass" "network" "modelRegistry" "packageIndex" "isolation" "nodeSelector" "nodeFailure"
+{{ pick .Values "ingress" "issuer" "storageClass" "network" "modelRegistry" "sharedModels" "packageIndex" "isolation" "nodeSelector" "nodeFailure"
     "deletionBrake" "upgrades" "gpu" | toYaml }}
 {{- end }}
 

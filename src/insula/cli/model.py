@@ -1,27 +1,29 @@
-"""`insula model`: put models into the cluster's registry and say what is there and who wants it."""
+"""`insula model`: put models into the cluster's registry, say what is there and who wants it, and clear up."""
 
 import asyncio
-from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Any, Final, Protocol
 
 import typer
+from yarl import URL
 
 from insula.cli import output
-from insula.cli.cluster import connect, run
+from insula.cli.cluster import Cluster, connect, run
 from insula.cli.output import Format, Output
-from insula.domain.errors import NotFoundError
+from insula.domain.errors import InsulaError, NotFoundError
 from insula.domain.manifests import Manifest
-from insula.ollama import adding, catalogue
+from insula.domain.models import ModelImage
+from insula.ollama import adding, catalogue, publishing, stock
 from insula.ollama.names import ModelName
 from insula.ollama.registry import open_registry
-from insula.services import tenancy
+from insula.services import models, tenancy, verifying
 
 app = typer.Typer(
     no_args_is_help=True,
     add_completion=False,
-    help="Add models to the cluster's registry and list them.",
+    help="Add models to the cluster's registry, list them and clear up.",
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
@@ -37,7 +39,9 @@ class Pods(Protocol):
 
 REGISTRY_NAMESPACE: Final = "insula-registry"
 REGISTRY_LABELS: Final = {"app": "registry"}
-HEADINGS: Final = ("MODEL", "IN REGISTRY", "WANTED BY")
+REGISTRY_HOST: Final = f"registry.{REGISTRY_NAMESPACE}.svc.cluster.local:5000"  # what the sandbox's nodes call it
+HEADINGS: Final = ("MODEL", "SIZE", "IN REGISTRY", "SHARED", "WANTED BY", "ON NODES")
+Name = Annotated[str, typer.Argument(help="The model's name, as name:tag.", show_default=False)]
 Registry = Annotated[
     str | None,
     typer.Option(envvar="INSULA_REGISTRY", help="The registry's URL; without it, the one that the sandbox runs."),
@@ -46,7 +50,7 @@ Registry = Annotated[
 
 @app.command()
 def add(
-    name: Annotated[str, typer.Argument(help="The model's name, as name:tag.", show_default=False)],
+    name: Name,
     *,
     gguf: Annotated[Path, typer.Option(exists=True, dir_okay=False, help="The weights: a GGUF file.")],
     template: Annotated[
@@ -68,22 +72,66 @@ def add(
         output.emit({"model": str(model), "digest": digest, "registry": url}, form)
 
 
+@app.command()
+def publish(
+    name: Name,
+    *,
+    source: Annotated[
+        str | None, typer.Option("--from", help="The registry that has the model; without it, --registry.")
+    ] = None,
+    registry: Registry = None,
+    host: Annotated[
+        str | None, typer.Option(help="What nodes call the registry, as host:port; without it, the host of its URL.")
+    ] = None,
+    again: Annotated[bool, typer.Option(help="Make another copy, to replace a damaged one on the nodes.")] = False,
+    form: Output = Format.YAML,
+) -> None:
+    """Make an image of a model, which homes of a node share, and print its entry for the chart's values."""
+    model = ModelName.parse(name)
+    url = registry or run(find_registry)
+    seen_as = host or (_host_of(url) if registry else REGISTRY_HOST)
+
+    async def make() -> ModelImage:
+        async with open_registry(source or url) as origin, open_registry(url) as target:
+            return await publishing.publish(origin, target, model, seen_as, _tell_progress, again=again)
+
+    made = asyncio.run(make())
+    entry = {"model": made.model, "image": made.image, "digest": made.digest, "sizeBytes": made.size}
+    output.emit({"sharedModels": {"images": [entry]}}, Format.YAML if form is Format.TABLE else form)
+
+
 @app.command("list")
 def list_(registry: Registry = None, form: Output = Format.TABLE) -> None:
-    """List the registry's models and those that tenants want."""
-
-    async def look() -> tuple[list[ModelName], list[Manifest]]:
-        async with connect() as cluster:
-            url = registry or await find_registry(cluster)
-            async with open_registry(url) as opened:
-                return await opened.list_models(), await tenancy.look_at_all(cluster)
-
-    models = overview(*asyncio.run(look()))
+    """List models: their sizes, whether homes share them, who wants them, and the nodes that have them."""
+    found = asyncio.run(_survey(registry))
+    rows = models.overview(found.stock, found.shared, found.tenants, found.pods)
     if form is Format.TABLE:
-        rows = [(each["model"], "yes" if each["inRegistry"] else "no", ", ".join(each["wantedBy"])) for each in models]
-        output.show(output.grid(HEADINGS, rows))
+        output.show(output.grid(HEADINGS, [_row(each) for each in rows]))
     else:
-        output.emit(models, form)
+        output.emit(rows, form)
+
+
+@app.command()
+def prune(
+    *,
+    registry: Registry = None,
+    dry_run: Annotated[bool, typer.Option(help="Say what would go, and remove nothing.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+    form: Output = Format.TABLE,
+) -> None:
+    """Remove models from the registry that no tenant wants and the platform does not name."""
+    found = asyncio.run(_survey(registry, strict=True))
+    chosen = models.unused(found.stock, found.shared, found.tenants)
+    if chosen and not dry_run:
+        if not yes:
+            typer.confirm(f"Remove {', '.join(chosen)} from {found.url}?", abort=True, err=True)
+        asyncio.run(_remove(found.url, chosen))
+    if form is not Format.TABLE:
+        output.emit({"removed": [] if dry_run else chosen, "unused": chosen}, form)
+    elif not chosen:
+        typer.echo("every model is wanted")
+    else:
+        typer.echo(f"{'would remove' if dry_run else 'removed'}: {', '.join(chosen)}")
 
 
 async def find_registry(cluster: Pods) -> str:
@@ -106,14 +154,57 @@ async def find_registry(cluster: Pods) -> str:
     )
 
 
-def overview(models: Sequence[ModelName], tenants: Sequence[Manifest]) -> list[dict[str, Any]]:
-    """Return every model that is in the registry or wanted, with the tenants that want it."""
-    wanted: dict[str, list[str]] = {}
-    for tenant in map(tenancy.view, tenants):
-        for model in tenant.models:
-            wanted.setdefault(model, []).append(tenant.name)
-    present = {str(model) for model in models}
-    return [
-        {"model": model, "inRegistry": model in present, "wantedBy": wanted.get(model, [])}
-        for model in sorted(present | set(wanted))
-    ]
+@dataclass(frozen=True)
+class _Survey:
+    url: str
+    stock: models.Stock
+    shared: tuple[ModelImage, ...]
+    tenants: list[Manifest]
+    pods: list[Manifest]
+
+
+async def _survey(registry: str | None, *, strict: bool = False) -> _Survey:
+    """Look at registry and cluster; what this person may not see is left out, unless `strict`."""
+    async with connect() as cluster:
+        url = registry or await find_registry(cluster)
+        async with open_registry(url) as opened:
+            sizes, images = await stock.take(opened)
+        tenants = await tenancy.look_at_all(cluster)
+        try:
+            shared = (await verifying.read_platform(cluster)).model_images
+        except InsulaError:
+            if strict:
+                raise
+            shared = ()
+        pods = [*await _pods(cluster, models.KEEPERS), *await _pods(cluster, models.SERVERS)]
+    return _Survey(url, models.Stock(sizes, images), shared, tenants, pods)
+
+
+async def _pods(cluster: Cluster, labels: Mapping[str, str]) -> list[Manifest]:
+    try:
+        return await cluster.list("v1", "Pod", labels=labels)
+    except InsulaError:
+        return []
+
+
+async def _remove(url: str, chosen: list[str]) -> None:
+    async with open_registry(url) as opened:
+        for model in chosen:
+            await stock.remove(opened, ModelName.parse(model))
+
+
+def _row(model: dict[str, Any]) -> tuple[str, ...]:
+    size = f"{model['sizeBytes'] / 1e6:.0f} MB" if model["sizeBytes"] else ""
+    nodes = [*model["nodes"], *(f"{node} (damaged)" for node in model["damagedOn"])]
+    flags = ("yes" if model[key] else "no" for key in ("inRegistry", "shared"))
+    return model["model"], size, *flags, ", ".join(model["wantedBy"]), ", ".join(nodes)
+
+
+def _host_of(url: str) -> str:
+    address = URL(url)
+    return f"{address.host}:{address.port}" if not address.is_default_port() else str(address.host)
+
+
+def _tell_progress(completed: int, whole: int) -> None:
+    if completed == whole or completed % (64 << 20) < (1 << 20):
+        output.note(f"{100 * completed // whole} %")

@@ -1,6 +1,6 @@
 """What a provider writes in a Plan: what a tenant gets without asking, and what it may ask for at most."""
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, ValidationError
 
@@ -12,6 +12,7 @@ from insula.contract.quantities import CpuQuantity, MemoryQuantity, parse_cpu, p
 from insula.domain import tenants
 from insula.domain.errors import InvalidSpecError
 from insula.domain.manifests import Manifest
+from insula.domain.models import ModelForm
 from insula.domain.quantities import Resources
 
 
@@ -136,6 +137,10 @@ class PlanSpec(Model):
     inference: InferenceSpec = InferenceSpec()
     """How the gateway treats the homes' prompts."""
 
+    model_form: Literal["volume", "image"] = "volume"
+    """volume: each home has a copy of its models in a volume of its own. image: a node has one copy for all its homes,
+    out of the images in the chart's `sharedModels`; needs Kubernetes 1.33 and containerd 2.1, or newer."""
+
     storage_class: Annotated[str, Field(max_length=253)] = ""
     """The StorageClass of the volumes. Empty: the provider's, or else the cluster's default."""
 
@@ -174,6 +179,7 @@ class PlanSpec(Model):
             max_gpu=max_gpu,
             gpu=gpu,
             inference=self.inference.to_domain(),
+            model_form=ModelForm(self.model_form),
             storage_class=self.storage_class,
             allowed_models=self.allowed_models,
             allowed_hosts=self.allowed_hosts,

@@ -18,6 +18,7 @@ from insula.domain import names, ranges, tenants
 from insula.domain.errors import InvalidSpecError, cap
 from insula.domain.gpu import GpuClass
 from insula.domain.manifests import Manifest
+from insula.domain.models import ModelForm, ModelImage
 from insula.domain.platform import Platform
 from insula.domain.quantities import Resources
 
@@ -78,7 +79,7 @@ def resolve_tenant(manifest: Manifest, plan: tenants.Plan | None, platform: Plat
         owner=spec.owner,
         plan=plan.name,
         home_assistant=_home_assistant(spec, plan),
-        ollama=_ollama(spec, plan),
+        ollama=_ollama(spec, plan, platform),
         host=_host(name, spec, plan, platform),
         suspended=spec.suspended,
         deletion_policy=spec.deletion_policy,
@@ -149,7 +150,7 @@ def _home_assistant(spec: TenantSpec, plan: tenants.Plan) -> tenants.HomeAssista
     )
 
 
-def _ollama(spec: TenantSpec, plan: tenants.Plan) -> tenants.Ollama:
+def _ollama(spec: TenantSpec, plan: tenants.Plan, platform: Platform) -> tenants.Ollama:
     asked = spec.ollama
     resources = _resources(asked.resources, plan.ollama)
     _check_ceiling("spec.ollama", resources, plan.max_ollama, plan.name)
@@ -166,7 +167,16 @@ def _ollama(spec: TenantSpec, plan: tenants.Plan) -> tenants.Ollama:
         gpu=gpu,
         device=plan.gpu,
         inference=replace(plan.inference, alone=gpu > 0 and plan.gpu.kind is not GpuClass.SHARED),
+        model_form=plan.model_form,
+        shared=_shared(asked.models, plan, platform),
     )
+
+
+def _shared(models: Sequence[str], plan: tenants.Plan, platform: Platform) -> tuple[ModelImage, ...]:
+    """Return the images of the models, in an order that does not depend on which of them is talked to."""
+    if plan.model_form is not ModelForm.IMAGE:
+        return ()
+    return tuple(each for each in platform.model_images if each.model in models)
 
 
 def _resources(asked: Amounts, default: Resources) -> Resources:

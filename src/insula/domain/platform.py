@@ -3,6 +3,8 @@
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from insula.domain.models import ModelImage
+
 
 class IngressFlavour(StrEnum):
     """Whose annotations an Ingress carries."""
@@ -71,6 +73,7 @@ class Platform:
     model_registry_url: str = "https://registry.ollama.ai"
     model_registry_opening: Opening | None = None  # outside address; None: the internet less forbidden_cidrs
     model_registry_pods: PodPeer | None = None  # a registry inside the cluster
+    model_images: tuple[ModelImage, ...] = ()  # what homes whose plan takes models from images may have
     package_index_url: str = ""  # empty: the public index
     package_index_opening: Opening | None = None
     node_selector: tuple[tuple[str, str], ...] = field(default=())

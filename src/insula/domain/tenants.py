@@ -5,6 +5,7 @@ from enum import StrEnum
 
 from insula.domain.gpu import Gpu
 from insula.domain.inference import Inference
+from insula.domain.models import ModelForm, ModelImage
 from insula.domain.quantities import Resources
 
 
@@ -27,7 +28,10 @@ class HomeAssistant:
 
 @dataclass(frozen=True)
 class Ollama:
-    """A tenant's Ollama. `image` empty means the platform's; `gpu` counts shares of `device`, 0 is CPU only."""
+    """A tenant's Ollama. `image` empty means the platform's; `gpu` counts shares of `device`, 0 is CPU only.
+
+    `shared` holds the images of its models, as far as there are any, where `model_form` is IMAGE.
+    """
 
     resources: Resources
     storage_gib: int
@@ -36,6 +40,8 @@ class Ollama:
     gpu: int = 0
     device: Gpu = field(default_factory=Gpu)
     inference: Inference = field(default_factory=Inference)
+    model_form: ModelForm = ModelForm.VOLUME
+    shared: tuple[ModelImage, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -69,6 +75,7 @@ class Plan:
     max_gpu: int = 0
     gpu: Gpu = field(default_factory=Gpu)
     inference: Inference = field(default_factory=Inference)
+    model_form: ModelForm = ModelForm.VOLUME
     storage_class: str = ""
     allowed_models: tuple[str, ...] = ()
     allowed_hosts: tuple[str, ...] = ()

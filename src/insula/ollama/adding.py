@@ -1,15 +1,18 @@
 """Put weights into a registry as a model that Ollama, and our pull Job, can fetch."""
 
 import asyncio
+import hashlib
 import json
 from pathlib import Path
 
+from insula.domain.models import ModelImage
+from insula.ollama import images
 from insula.ollama.catalogue import Recipe
 from insula.ollama.gguf import Weights, read_weights
 from insula.ollama.manifests import CONFIG_TYPE, LAYER_TYPE, Blob, ModelManifest, build_manifest, digest_of
 from insula.ollama.names import ModelName
 from insula.ollama.registry import Registry, open_registry
-from insula.ollama.store import hash_file
+from insula.ollama.store import hash_content, hash_file
 
 
 async def push_model(registry_url: str, name: str, gguf: Path, recipe: Recipe) -> str:
@@ -27,16 +30,46 @@ async def push_model(registry_url: str, name: str, gguf: Path, recipe: Recipe) -
         RefusedError: The registry said no.
     """
     model = ModelName.parse(name)
-    weights = await asyncio.to_thread(read_weights, gguf)
-    main = await asyncio.to_thread(_blob_of_file, gguf)
+    manifest, contents = await asyncio.to_thread(parts_of, gguf, recipe)
+    async with open_registry(registry_url) as registry:
+        await _send(registry, model, manifest, contents)
+    return manifest.digest
+
+
+def parts_of(gguf: Path, recipe: Recipe) -> tuple[ModelManifest, list[tuple[Blob, bytes | Path]]]:
+    """Return the manifest of a model and what its blobs hold.
+
+    Raises:
+        InvalidSpecError: The file is no GGUF.
+    """
+    weights = read_weights(gguf)
+    main = _blob_of_file(gguf)
     texts = [(layer_blob(kind, content), content) for kind, content in texts_of(recipe)]
     layers = (main, *(blob for blob, _ in texts))
     config_content = config_of(weights, layers)
     config = Blob(digest_of(config_content), len(config_content), CONFIG_TYPE)
-    manifest = build_manifest(config, layers)
-    async with open_registry(registry_url) as registry:
-        await _send(registry, model, manifest, [(main, gguf), *texts, (config, config_content)])
-    return manifest.digest
+    return build_manifest(config, layers), [(main, gguf), *texts, (config, config_content)]
+
+
+def image_of(name: ModelName, gguf: Path, recipe: Recipe, host: str) -> ModelImage:
+    """Return the image that `publishing.publish` makes of this model, without making it.
+
+    Raises:
+        InvalidSpecError: The file is no GGUF.
+    """
+    manifest, contents = parts_of(gguf, recipe)
+    held = {blob.digest: content for blob, content in contents}
+    running, size = hashlib.sha256(), 0
+    for part in images.layer(name, manifest):
+        if isinstance(part, bytes):
+            running.update(part)
+            size += len(part)
+        else:
+            content = held[part.digest]
+            hash_content(running, content)
+            size += part.size
+    made = Blob(f"sha256:{running.hexdigest()}", size, images.LAYER_TYPE)
+    return images.named(host, name, images.documents(name, manifest, made).index.blob.digest, manifest)
 
 
 def texts_of(recipe: Recipe) -> list[tuple[str, bytes]]:

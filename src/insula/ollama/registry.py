@@ -1,7 +1,8 @@
 """A registry of models, spoken to by the Docker registry protocol: the public one, or any plain one."""
 
 import asyncio
-from collections.abc import AsyncIterator
+import hashlib
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Final
@@ -56,6 +57,8 @@ class Registry:
                     raise await _refusal(answer)
                 yield answer
         except (aiohttp.ClientError, TimeoutError) as error:
+            if isinstance(error.__cause__, InsulaError):
+                raise error.__cause__ from None  # what was to be sent failed, not the registry
             raise UnavailableError(f"the registry at {self._base} did not answer: {cap(str(error))}") from error
 
     async def read_manifest(self, name: ModelName) -> ModelManifest:
@@ -85,20 +88,23 @@ class Registry:
         async with self._request("GET", self._url(f"{name.repository}/blobs/{blob.digest}"), headers=headers) as answer:
             yield answer
 
-    async def has_blob(self, name: ModelName, digest: str) -> bool:
+    async def has_blob(self, repository: str, digest: str) -> bool:
         """Say whether the registry has a blob."""
         try:
-            async with self._request("HEAD", self._url(f"{name.repository}/blobs/{digest}")):
+            async with self._request("HEAD", self._url(f"{repository}/blobs/{digest}")):
                 return True
         except NotFoundError:
             return False
 
     async def write_blob(self, name: ModelName, blob: Blob, content: bytes | Path) -> None:
         """Upload a blob, from memory or from a file, unless the registry has it."""
-        if await self.has_blob(name, blob.digest):
+        await self.write_to(name.repository, blob, content)
+
+    async def write_to(self, repository: str, blob: Blob, content: bytes | Path) -> None:
+        """Upload a blob to a repository, as `write_blob` does."""
+        if await self.has_blob(repository, blob.digest):
             return
-        async with self._request("POST", self._url(f"{name.repository}/blobs/uploads/")) as answer:
-            location = answer.url.join(URL(answer.headers["Location"], encoded=True))
+        location = await self._begin_upload(repository)
         headers = {"Content-Type": "application/octet-stream", "Content-Length": str(blob.size)}
         data = content if isinstance(content, bytes) else _read_file(content)
         async with self._request("PUT", location.update_query(digest=blob.digest), headers=headers, data=data):
@@ -106,21 +112,73 @@ class Registry:
 
     async def write_manifest(self, name: ModelName, manifest: ModelManifest) -> None:
         """Upload a manifest; its blobs must be there."""
-        url = self._url(f"{name.repository}/manifests/{name.tag}")
-        async with self._request("PUT", url, headers={"Content-Type": MANIFEST_TYPE}, data=manifest.raw):
+        await self.write_document(name.repository, name.tag, manifest.raw, MANIFEST_TYPE)
+
+    async def write_document(self, repository: str, reference: str, content: bytes, media_type: str) -> None:
+        """Upload a manifest or an index under a tag or its digest; what it names must be there."""
+        url = self._url(f"{repository}/manifests/{reference}")
+        async with self._request("PUT", url, headers={"Content-Type": media_type}, data=content):
             pass
+
+    async def read_document(self, repository: str, reference: str, media_type: str) -> tuple[bytes, str]:
+        """Return a manifest or an index, and its digest.
+
+        Raises:
+            NotFoundError: The registry does not have it.
+        """
+        url = self._url(f"{repository}/manifests/{reference}")
+        async with self._request("GET", url, headers={"Accept": media_type}) as answer:
+            raw = await _read_bounded(answer, MANIFEST_LIMIT_BYTES)
+        return raw, digest_of(raw)
+
+    async def delete_document(self, repository: str, reference: str) -> None:
+        """Remove a manifest or an index, or a tag of it; blobs go when the registry next collects its garbage."""
+        async with self._request("DELETE", self._url(f"{repository}/manifests/{reference}")):
+            pass
+
+    async def write_stream(self, repository: str, content: AsyncIterator[bytes], size: int) -> str:
+        """Upload a blob whose digest is not known before; return it."""
+        running = hashlib.sha256()
+
+        async def measured() -> AsyncIterator[bytes]:
+            async for chunk in content:
+                running.update(chunk)
+                yield chunk
+
+        headers = {"Content-Type": "application/octet-stream", "Content-Length": str(size)}
+        location = await self._begin_upload(repository)
+        async with self._request("PATCH", location, headers=headers, data=measured()) as answer:
+            location = answer.url.join(URL(answer.headers["Location"], encoded=True))
+        digest = f"sha256:{running.hexdigest()}"
+        async with self._request("PUT", location.update_query(digest=digest), headers={"Content-Length": "0"}):
+            pass
+        return digest
+
+    async def _begin_upload(self, repository: str) -> URL:
+        async with self._request("POST", self._url(f"{repository}/blobs/uploads/")) as answer:
+            return answer.url.join(URL(answer.headers["Location"], encoded=True))
 
     async def list_models(self) -> list[ModelName]:
         """Return every model of the registry, sorted. The public registry does not list: it answers with a refusal."""
+        return await self._listed(lambda repository: repository.count("/") == 1)
+
+    async def list_images(self, prefix: str) -> list[ModelName]:
+        """Return every model that has an image below `prefix`, sorted."""
+        return await self._listed(lambda repository: repository.startswith(f"{prefix}/"))
+
+    async def _listed(self, is_wanted: Callable[[str], bool]) -> list[ModelName]:
         async with self._request("GET", self._url("_catalog").with_query(n=1000)) as answer:
             repositories = (await answer.json(content_type=None)).get("repositories") or []
         names: list[ModelName] = []
-        for repository in repositories:
-            namespace, _, name = repository.rpartition("/")
-            async with self._request("GET", self._url(f"{repository}/tags/list")) as answer:
-                tags = (await answer.json(content_type=None)).get("tags") or []
-            names += (ModelName(namespace, name, tag) for tag in tags)
+        for repository in filter(is_wanted, repositories):
+            *_, namespace, name = repository.split("/")
+            names += (ModelName(namespace, name, tag) for tag in await self.list_tags(repository))
         return sorted(names)
+
+    async def list_tags(self, repository: str) -> list[str]:
+        """Return the tags of a repository."""
+        async with self._request("GET", self._url(f"{repository}/tags/list")) as answer:
+            return list((await answer.json(content_type=None)).get("tags") or [])
 
 
 async def _read_file(path: Path, chunk_bytes: int = 1 << 20) -> AsyncIterator[bytes]:

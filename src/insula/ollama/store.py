@@ -116,7 +116,15 @@ def hash_file(path: Path) -> "hashlib._Hash":
     """Return the running SHA-256 of a file, to go on from; of nothing when there is no file."""
     running = hashlib.sha256()
     if path.is_file():
-        with path.open("rb") as file:
-            while chunk := file.read(CHUNK_BYTES):
-                running.update(chunk)
+        hash_content(running, path)
     return running
+
+
+def hash_content(running: "hashlib._Hash", content: bytes | Path) -> None:
+    """Add bytes, or those of a file, to a running hash."""
+    if isinstance(content, bytes):
+        running.update(content)
+        return
+    with content.open("rb") as file:
+        while chunk := file.read(CHUNK_BYTES):
+            running.update(chunk)

@@ -7,6 +7,7 @@ from insula.domain import names
 from insula.domain.conditions import ConditionStatus, ConditionType
 from insula.domain.errors import cap
 from insula.domain.manifests import Manifest
+from insula.domain.models import ModelForm
 from insula.reconcile import currency, reading, terminating
 from insula.reconcile.allowances import within_quota
 from insula.reconcile.isolation import isolated
@@ -18,6 +19,11 @@ from insula.reconcile.view import Finding, View, good, lacking, unknown
 from insula.reconcile.workloads import Workload
 
 NEXT_TRY: Final = f". It is tried again within {RETRY_FAILED_S / 60:.0f} minutes"
+
+
+NO_IMAGE: Final = (
+    "there is no image of it. Make one with `insula model publish` and name it in the values' sharedModels.images"
+)
 
 
 def walk(view: View) -> dict[ConditionType, Finding]:
@@ -99,16 +105,21 @@ def ollama_ready(view: View) -> Finding:
 
 
 def models_ready(view: View) -> Finding:
-    """Say whether all models are in the volume."""
+    """Say whether Ollama has all models."""
     tenant = view.tenant
     if not tenant.ollama.models:
         return good(Reason.NO_MODEL, "no model is asked for; name one in spec.ollama.models")
     missing = missing_models(view.memory, tenant, view.facts)
+    is_shared = tenant.ollama.model_form is ModelForm.IMAGE
+    if not missing and is_shared:
+        return good(Reason.PRESENT, f"Ollama has {_listed(tenant.ollama.models)}, shared with the node's other homes")
     if not missing:
         return good(Reason.PRESENT, f"the volume holds {_listed(tenant.ollama.models)}")
+    if is_shared and (unknown_models := tuple(each for each in missing if each not in _shared(view))):
+        return lacking(Reason.NO_IMAGE, f"{_listed(unknown_models)}: {NO_IMAGE}")
     if tenant.suspended:
-        return lacking(Reason.SUSPENDED, f"{_listed(missing)} will be pulled when the home is resumed")
-    return _pull_lacking(view, missing)
+        return lacking(Reason.SUSPENDED, f"{_listed(missing)} will be fetched when the home is resumed")
+    return _mount_lacking(view, missing) if is_shared else _pull_lacking(view, missing)
 
 
 def conversation_ready(view: View) -> Finding:
@@ -203,6 +214,18 @@ def _certificate_lacking(view: View, certificate: Manifest) -> Finding:
         where = f"kubectl -n {names.namespace(view.tenant.name)} describe certificate"
         return lacking(Reason.CERTIFICATE_FAILED, f"{view.tenant.host}: {message}. `{where}` tells more")
     return lacking(Reason.CERTIFICATE_PENDING, f"{view.tenant.host}: {message}")
+
+
+def _shared(view: View) -> frozenset[str]:
+    return frozenset(each.model for each in view.tenant.ollama.shared)
+
+
+def _mount_lacking(view: View, missing: tuple[str, ...]) -> Finding:
+    """Say what keeps models from being mounted: Ollama starts with them, and the node may have to fetch one first."""
+    report = view.facts.ollama
+    if report.is_ready:
+        return lacking(Reason.MAKING, f"Ollama starts again to take {_listed(missing)}")
+    return lacking(report.reason, f"{_listed(missing)} comes with Ollama's start: {report.message}")
 
 
 def _pull_lacking(view: View, missing: tuple[str, ...]) -> Finding:

@@ -7,6 +7,7 @@ from typing import Final
 
 from insula.domain import names
 from insula.domain.manifests import Manifest, ObjectRef, reference
+from insula.domain.models import ModelForm
 from insula.domain.platform import Platform
 from insula.domain.situation import Memory, Renderer, Situation, Stack
 from insula.reconcile import (
@@ -163,7 +164,8 @@ def _situate(view: View, *, probe: bool) -> Situation:
     # Once begun it is not withdrawn because a pod restarts.
     has_begun = facts.converse.state is not JobState.ABSENT and facts.converse.purpose == wanted
     # Ollama's pod decides where the volume is, for it is the one that needs a GPU or much memory.
-    may_pull = facts.models_bound or facts.pull.state is not JobState.ABSENT
+    is_own = tenant.ollama.model_form is ModelForm.VOLUME
+    may_pull = is_own and (facts.models_bound or facts.pull.state is not JobState.ABSENT)
     return Situation(
         name=tenant.name,
         tenant_id=standings.identity(view.observed),

@@ -25,6 +25,7 @@ class Facts:
         config_volume: UID of the claim mounted at /config; empty: there is none.
         models_volume: UID of the claim that holds the models.
         models_bound: Whether that claim has its volume, and so its place.
+        shared: The images of models that Ollama, which answers, has mounted.
         claim_ended: Whether a claim container ended well on the present volume.
         claim_error: What it said if it ended badly.
         probes: The Jobs that try the walls, one for each position.
@@ -35,6 +36,7 @@ class Facts:
     config_volume: str
     models_volume: str
     models_bound: bool
+    shared: frozenset[str]
     claim_ended: bool
     claim_error: str
     home_assistant: Workload
@@ -53,17 +55,19 @@ def gather(objects: Mapping[ObjectRef, Manifest], memory: Memory, now: datetime)
     config_volume = reading.uid(config)
     is_first_start = not config_volume or memory.claimed_volume != config_volume
     ended, error = _claim(objects, config)
+    ollama = workloads.report(objects, names.OLLAMA, "Ollama", now=now)
     return Facts(
         config_volume=config_volume,
         models_volume=reading.uid(models),
         models_bound=models is not None and reading.status(models).get("phase") == "Bound",
+        shared=_shared(objects) if ollama.is_current else frozenset(),
         claim_ended=ended,
         claim_error=error,
         home_assistant=workloads.report(
             objects, names.HOME_ASSISTANT, "Home Assistant", now=now, is_first_start=is_first_start
         ),
         home_assistant_image=_image(objects),
-        ollama=workloads.report(objects, names.OLLAMA, "Ollama", now=now),
+        ollama=ollama,
         pull=job_reports.report(objects, names.PULL, names.PULL_COMPONENT, "the pull Job", now=now),
         converse=job_reports.report(objects, names.CONVERSE, names.CONVERSE, "the converse Job", now=now),
         probes=tuple(
@@ -77,6 +81,12 @@ def _image(objects: Mapping[ObjectRef, Manifest]) -> str:
     deployment = reading.find(objects, "Deployment", names.HOME_ASSISTANT)
     containers = deployment["spec"]["template"]["spec"]["containers"] if deployment else ()
     return next((str(each.get("image", "")) for each in containers if each["name"] == names.HOME_ASSISTANT), "")
+
+
+def _shared(objects: Mapping[ObjectRef, Manifest]) -> frozenset[str]:
+    deployment = reading.find(objects, "Deployment", names.OLLAMA)
+    volumes = deployment["spec"]["template"]["spec"].get("volumes") or () if deployment else ()
+    return frozenset(str(each["image"].get("reference", "")) for each in volumes if each.get("image"))
 
 
 def _claim(objects: Mapping[ObjectRef, Manifest], config: Manifest | None) -> tuple[bool, str]:

@@ -81,6 +81,8 @@ class Reason(StrEnum):
     """spec.ollama.models is empty."""
 
     # Trouble: a person has to do something.
+    NO_IMAGE = "NoImage"
+    """The plan takes models from images, and there is none of this model."""
     QUOTA_EXCEEDED = "QuotaExceeded"
     """The namespace's quota refuses the pod."""
     POD_REFUSED = "PodRefused"
@@ -135,6 +137,7 @@ TROUBLE = frozenset(
         Reason.CLAIM_FAILED,
         Reason.CERTIFICATE_FAILED,
         Reason.HOST_TAKEN,
+        Reason.NO_IMAGE,
         Reason.PULL_FAILED,
         Reason.SETUP_FAILED,
         Reason.WALL_OPEN,

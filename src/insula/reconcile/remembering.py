@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Final
 
 from insula.domain.key_rotation import Grace
+from insula.domain.models import ModelForm
 from insula.domain.situation import Memory
 from insula.domain.tenants import Tenant
 from insula.reconcile import devices, reading, walls
@@ -17,6 +18,7 @@ from insula.reconcile.standing import Standing
 from insula.reconcile.verdict import Verdict
 
 FINGERPRINT_LENGTH: Final = 16
+IN_IMAGES: Final = "images"  # stands for the volume where models are mounted from images
 
 
 def inherit(memory: Memory, observed: Observed, standing: Standing) -> Memory:
@@ -41,7 +43,7 @@ def remember(memory: Memory, observed: Observed, verdict: Verdict, facts: Facts,
         return memory
     if facts.claim_ended:
         memory = replace(memory, claimed_volume=facts.config_volume)
-    memory = _remember_models(memory, facts)
+    memory = _remember_models(memory, verdict.tenant, facts)
     memory = _remember_agent(memory, verdict.tenant, facts)
     memory = walls.remember(memory, facts, now)
     wants_gpu = verdict.tenant.ollama.gpu > 0 and not verdict.tenant.suspended
@@ -59,11 +61,18 @@ def is_claimed(memory: Memory, facts: Facts) -> bool:
 
 
 def missing_models(memory: Memory, tenant: Tenant, facts: Facts) -> tuple[str, ...]:
-    """Return the wished-for models that the present volume does not hold."""
-    held: Mapping[str, str] = (
-        memory.pulled if facts.models_volume and memory.pulled_volume == facts.models_volume else {}
-    )
+    """Return the wished-for models that Ollama does not have."""
+    held = held_models(memory, tenant, facts)
     return tuple(model for model in tenant.ollama.models if model not in held)
+
+
+def held_models(memory: Memory, tenant: Tenant, facts: Facts) -> Mapping[str, str]:
+    """Return the models that the present volume holds, or that come from images, with their digests."""
+    if tenant.ollama.model_form is ModelForm.IMAGE:
+        shared = {each.model: each.digest for each in tenant.ollama.shared}
+        known = memory.pulled if memory.pulled_volume == IN_IMAGES else {}
+        return {model: digest for model, digest in known.items() if shared.get(model) == digest}
+    return memory.pulled if facts.models_volume and memory.pulled_volume == facts.models_volume else {}
 
 
 def conversation(memory: Memory, tenant: Tenant, facts: Facts) -> str:
@@ -74,7 +83,10 @@ def conversation(memory: Memory, tenant: Tenant, facts: Facts) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:FINGERPRINT_LENGTH]
 
 
-def _remember_models(memory: Memory, facts: Facts) -> Memory:
+def _remember_models(memory: Memory, tenant: Tenant, facts: Facts) -> Memory:
+    if tenant.ollama.model_form is ModelForm.IMAGE:
+        mounted = {each.model: each.digest for each in tenant.ollama.shared if each.image in facts.shared}
+        return replace(memory, pulled_volume=IN_IMAGES, pulled=mounted) if facts.ollama.is_current else memory
     models = facts.pull.result.get("models")
     of_this_volume = bool(facts.models_volume) and facts.pull.purpose == facts.models_volume
     if facts.pull.state is not JobState.SUCCEEDED or not of_this_volume or not isinstance(models, dict):

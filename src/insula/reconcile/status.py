@@ -9,7 +9,7 @@ from insula.domain.manifests import Manifest
 from insula.reconcile import reading
 from insula.reconcile.job_reports import JobState
 from insula.reconcile.model import EventWish
-from insula.reconcile.remembering import missing_models
+from insula.reconcile.remembering import held_models, missing_models
 from insula.reconcile.standing import Standing, identity
 from insula.reconcile.view import Finding, View
 
@@ -84,7 +84,7 @@ def _details(view: View) -> Manifest:
     tenant, facts, memory = view.tenant, view.facts, view.memory
     progress = view.observed.pull_progress
     is_pulling = facts.pull.state is JobState.UNDER_WAY and bool(missing_models(memory, tenant, facts))
-    held = memory.pulled if memory.pulled_volume == facts.models_volume else {}
+    held = held_models(memory, tenant, facts)
     return {
         "tenantId": identity(view.observed) if view.standing is not Standing.LEAVING else "",
         "url": f"https://{tenant.host}" if view.verdict.has_host else "",

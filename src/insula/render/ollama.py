@@ -6,6 +6,7 @@ from insula.domain import names
 from insula.domain.gpu import MIB
 from insula.domain.inference import Inference
 from insula.domain.manifests import Manifest
+from insula.domain.models import ModelForm
 from insula.domain.platform import Platform
 from insula.domain.tenants import Tenant
 from insula.render import objects, pods
@@ -13,6 +14,10 @@ from insula.render import objects, pods
 PROBE_PATH: Final = "/api/version"
 PATHS: Final = {"models": "/models", "tmp": "/tmp"}  # noqa: S108 (in a pod)
 STOP_S: Final = 30
+# Where the images of models are mounted, each below its number.
+SHARED: Final = "/images"
+# Ollama reads one store: a tree of links leads into all images. Links that an earlier start made are made anew.
+LINK_AND_SERVE: Final = f"cp -rsf {SHARED}/*/. /models/ && exec ollama serve"
 
 ENVIRONMENT: Final = {
     "OLLAMA_HOST": f"0.0.0.0:{names.OLLAMA_PORT}",
@@ -61,26 +66,41 @@ def deployment(tenant: Tenant, platform: Platform, *, instead_of: str = "") -> M
     spec = pods.pod_basics(names.OLLAMA, platform, gpu=tenant.ollama.device if tenant.ollama.gpu else None) | {
         "terminationGracePeriodSeconds": STOP_S,
         "containers": [_container(tenant, platform)],
-        "volumes": [pods.claim_volume("models", names.OLLAMA_MODELS), pods.scratch_volume("tmp", "1Gi")],
+        "volumes": [_store(tenant), pods.scratch_volume("tmp", "1Gi"), *_shared(tenant)],
     }
     return pods.deployment(tenant, names.OLLAMA, spec, instead_of or None)
 
 
 def _container(tenant: Tenant, platform: Platform) -> Manifest:
+    shared = {f"model-{number}": f"{SHARED}/{number}" for number in range(len(tenant.ollama.shared))}
     look = {"httpGet": {"path": PROBE_PATH, "port": "http"}, "timeoutSeconds": 5}
     return {
         "name": names.OLLAMA,
         "image": tenant.ollama.image or platform.images.ollama,
         "imagePullPolicy": platform.images.pull_policy,
-        "command": ["ollama", "serve"],
+        "command": ["/bin/sh", "-c", LINK_AND_SERVE] if tenant.ollama.shared else ["ollama", "serve"],
         "env": pods.environment(ENVIRONMENT | _share(tenant.ollama.inference) | _gpu_environment(tenant)),
         "ports": [{"name": "http", "containerPort": names.OLLAMA_PORT, "protocol": "TCP"}],
         "resources": _resources(tenant),
         "securityContext": pods.locked_down(),
         "startupProbe": look | {"periodSeconds": 1, "failureThreshold": 120},
         "readinessProbe": look | {"periodSeconds": 5, "failureThreshold": 3},
-        "volumeMounts": pods.mounts(PATHS),
+        "volumeMounts": pods.mounts(PATHS) + pods.mounts(shared, read_only=tuple(shared)),
     }
+
+
+def _store(tenant: Tenant) -> Manifest:
+    """Return the volume at Ollama's store: the home's own, or an empty one for links."""
+    if tenant.ollama.model_form is ModelForm.IMAGE:
+        return pods.scratch_volume("models", "64Mi")
+    return pods.claim_volume("models", names.OLLAMA_MODELS)
+
+
+def _shared(tenant: Tenant) -> list[Manifest]:
+    return [
+        {"name": f"model-{number}", "image": {"reference": each.image, "pullPolicy": "IfNotPresent"}}
+        for number, each in enumerate(tenant.ollama.shared)
+    ]
 
 
 def _resources(tenant: Tenant) -> Manifest:

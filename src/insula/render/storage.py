@@ -2,18 +2,20 @@
 
 from insula.domain import names
 from insula.domain.manifests import Manifest
+from insula.domain.models import ModelForm
 from insula.domain.platform import Platform
 from insula.domain.tenants import Tenant
 from insula.render import objects
 
 
 def volumes(tenant: Tenant, platform: Platform) -> tuple[Manifest, ...]:
-    """Return the claims of /config and of /models."""
+    """Return the claims of /config and, where models are the home's own, of /models."""
     storage_class = tenant.storage_class or platform.storage_class
     sizes_gib = {
         names.HOME_ASSISTANT_CONFIG: (names.HOME_ASSISTANT, tenant.home_assistant.storage_gib),
-        names.OLLAMA_MODELS: (names.OLLAMA, tenant.ollama.storage_gib),
     }
+    if tenant.ollama.model_form is ModelForm.VOLUME:
+        sizes_gib[names.OLLAMA_MODELS] = (names.OLLAMA, tenant.ollama.storage_gib)
     return tuple(
         {
             "apiVersion": "v1",

@@ -12,16 +12,16 @@ from types import MappingProxyType
 from typing import Any, Final
 
 from insula.domain.errors import UnavailableError
-from insula.ollama import adding, catalogue, registry
+from insula.domain.models import ModelImage
+from insula.ollama import adding, catalogue, publishing, registry
 from insula.ollama.names import ModelName
-from insula.sandbox import package_index, versions
+from insula.sandbox import package_index, registries, versions
 from insula.sandbox.commands import CommandError, run
 from insula.sandbox.layout import NODE_NAMES, VOLUMES_INSIDE, Layout
 
 # Longest wait for something to become ready, in seconds, on two loaded cores.
 READY_TIMEOUT_S: Final = 300
 HELM_TIMEOUT_S: Final = 400
-REGISTRY_NODE_PORT: Final = 30500
 REGISTRY_ANSWER_S: Final = 5
 RELEASE: Final = "insula"
 RELEASE_NAMESPACE: Final = "insula-system"
@@ -34,11 +34,13 @@ class Cluster:
     Attributes:
         binaries: Directory with kubectl and helm.
         tags: Tags of Insula's own images, by their last name.
+        shared_model: The image of the model that the registry has from the start.
     """
 
     layout: Layout
     binaries: Path
     tags: Mapping[str, str] = field(default_factory=dict)
+    shared_model: ModelImage | None = None
 
     def kubectl(self, *words: str, stdin: str | None = None, timeout_s: float = 60) -> str:
         """Run kubectl as the cluster's administrator and return its output.
@@ -96,7 +98,17 @@ class Cluster:
         """Return an add-on's file with this sandbox's own values in it."""
         template = (resources.files("insula.sandbox") / "addons" / addon).read_text()
         tags = {f"{name.replace('-', '_')}_tag": tag for name, tag in self.tags.items()}
-        return string.Template(template).substitute(substitutions(self.layout), **tags, **values)
+        return string.Template(template).substitute(
+            substitutions(self.layout), shared_models=self._shared_models(), **tags, **values
+        )
+
+    def _shared_models(self) -> str:
+        """Return the shared models as the values of Insula's chart name them."""
+        if self.shared_model is None:
+            return "[]"
+        made = self.shared_model
+        entry = {"model": made.model, "image": made.image, "digest": made.digest, "sizeBytes": made.size}
+        return json.dumps([entry])
 
 
 def substitutions(layout: Layout) -> Mapping[str, str]:
@@ -159,9 +171,11 @@ async def install_registry(cluster: Cluster, model: str, gguf: Path) -> None:
     await asyncio.to_thread(cluster.apply, "registry.yaml")
     await asyncio.to_thread(cluster.rolled_out, "insula-registry", "deployment/registry")
     name = ModelName.parse(model)
-    url = f"http://{cluster.layout.node_address(NODE_NAMES[0])}:{REGISTRY_NODE_PORT}"
+    url = registries.url(cluster.layout)
     if name not in await _models_of(url):
         await adding.push_model(url, model, gguf, catalogue.recipe_for(name))
+    async with registry.open_registry(url) as opened:
+        await publishing.publish(opened, opened, name, registries.HOST, lambda _done, _whole: None)
 
 
 async def _models_of(url: str) -> list[ModelName]:

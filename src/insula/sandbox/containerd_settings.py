@@ -6,6 +6,7 @@ from insula.sandbox import versions
 
 # The tag is the one that kubeadm of this Kubernetes asks for, whatever the image holds.
 PAUSE_IMAGE: Final = f"localhost/insula/pause:{versions.KUBEADM_PAUSE}"
+REGISTRIES: Final = "/etc/containerd/certs.d"
 SOCKET: Final = "unix:///run/containerd/containerd.sock"
 
 # Snapshotters that probe for file systems and modules which a node lacks, and NRI, which no one uses here.
@@ -29,8 +30,11 @@ disabled_plugins = [{disabled}]
 
 [plugins."io.containerd.cri.v1.images"]
   snapshotter = "overlayfs"
+  discard_unpacked_layers = true  # the registry has them, and a model would take its size twice
   [plugins."io.containerd.cri.v1.images".pinned_images]
     sandbox = "{PAUSE_IMAGE}"
+  [plugins."io.containerd.cri.v1.images".registry]
+    config_path = "{REGISTRIES}"
 
 [plugins."io.containerd.cri.v1.runtime"]
   # Without CAP_SYS_RESOURCE a score below the daemon's own is refused and every static pod would die.
@@ -47,4 +51,14 @@ disabled_plugins = [{disabled}]
       runtime_type = "io.containerd.runc.v2"
       [plugins."io.containerd.cri.v1.runtime".containerd.runtimes.runc.options]
         SystemdCgroup = false  # cgroupfs, also where systemd runs: the node's subtree is ours alone
+"""
+
+
+def render_registry(url: str) -> str:
+    """Return the file that tells containerd where it finds a registry that it knows by another name."""
+    return f"""\
+server = "{url}"
+
+[host."{url}"]
+  capabilities = ["pull", "resolve"]
 """

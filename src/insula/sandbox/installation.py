@@ -46,7 +46,12 @@ class Installation:
         others = workers.chosen(self.layout, node_count)[1:]
         results = await self._staged("builds", self.build())
         binaries = link_binaries(self.layout, results)
-        cluster = Cluster(self.layout, binaries, tags={name: recipe.key for name, recipe in product.tagged.items()})
+        cluster = Cluster(
+            self.layout,
+            binaries,
+            tags={name: recipe.key for name, recipe in product.tagged.items()},
+            shared_model=product.read_shared_model(results),
+        )
         await self._staged("node", asyncio.to_thread(nodes.start_node, self.layout, FIRST, binaries))
         package_index.start(self.layout)
         await self._staged("first images", self._import(FIRST, results, catalogue.control_plane_images))

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Final
 
 from insula.domain.errors import NotFoundError
-from insula.sandbox import containerd_settings
+from insula.sandbox import containerd_settings, registries
 from insula.sandbox.layout import NODE_NAMES, VOLUMES_INSIDE, Layout, NodePaths
 
 HERE: Final = Path(__file__).parent
@@ -76,6 +76,8 @@ def _write_settings(layout: Layout, node: str, paths: NodePaths) -> None:
     # them for every outside name and wait until its time is up.
     (etc / "resolv.conf").write_text(f"nameserver {layout.bridge_address}\n")
     (etc / "config.toml").write_text(containerd_settings.render())
+    # The registry has a name in the cluster's DNS, which a node does not ask.
+    (etc / "hosts.toml").write_text(containerd_settings.render_registry(registries.url(layout)))
     machine_id = etc / "machine-id"
     if not machine_id.exists():
         machine_id.write_text(f"{secrets.token_hex(16)}\n")
@@ -132,6 +134,8 @@ def _etc(paths: NodePaths) -> Iterator[Step]:
     for name in ("hostname", "hosts", "machine-id", "resolv.conf"):
         yield Step("copy", f"/etc/{name}", str(paths.etc / name))
     yield Step("copy", "/etc/containerd/config.toml", str(paths.etc / "config.toml"))
+    registry = f"{containerd_settings.REGISTRIES}/{registries.HOST}/hosts.toml"
+    yield Step("copy", registry, str(paths.etc / "hosts.toml"))
     yield Step("link", "/etc/mtab", "/proc/mounts")
     for key in PRETENDED:
         if (Path("/proc/sys") / key).exists():

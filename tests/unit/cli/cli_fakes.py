@@ -104,11 +104,12 @@ def a_tenant(
     policy: str = "Retain",
     generation: int = 1,
     conditions: Sequence[Mapping[str, Any]] = (),
+    models: Sequence[str] = ("gemma3:270m",),
 ) -> Manifest:
     spec = {
         "owner": f"{name}@example.com",
         "plan": "standard",
-        "ollama": {"models": ["gemma3:270m"]},
+        "ollama": {"models": list(models)},
         "suspended": suspended,
         "deletionPolicy": policy,
     }

@@ -5,6 +5,7 @@ from contract_house import AN_ID, a_plan, a_platform, a_tenant
 
 from insula.contract.resolve import Reason, resolve_plan, resolve_tenant
 from insula.domain.errors import InvalidSpecError
+from insula.domain.models import ModelForm, ModelImage
 from insula.domain.quantities import Resources
 from insula.domain.tenants import DeletionPolicy, Plan
 
@@ -49,6 +50,31 @@ def test_what_the_tenant_says_goes_before_the_plan() -> None:
     assert tenant.ollama.gpu == 1
     assert tenant.storage_class == "slow"
     assert (tenant.suspended, tenant.deletion_policy, tenant.adopt) == (True, DeletionPolicy.DELETE, AN_ID)
+
+
+GEMMA = ModelImage("gemma3:270m", "registry.test/g@sha256:1", "sha256:a")
+QWEN = ModelImage("qwen3:8b", "registry.test/q@sha256:2", "sha256:b")
+
+
+def test_a_plan_that_shares_models_gives_a_tenant_the_images_of_its_own_alone() -> None:
+    tenant = resolve_tenant(a_tenant(), a_plan(modelForm="image"), a_platform(model_images=(GEMMA, QWEN)))
+
+    assert tenant.ollama.model_form is ModelForm.IMAGE
+    assert tenant.ollama.shared == (GEMMA,)
+
+
+def test_another_order_of_models_is_no_other_set_of_images() -> None:
+    platform, plan = a_platform(model_images=(GEMMA, QWEN)), a_plan(modelForm="image")
+    first = resolve_tenant(a_tenant(ollama={"models": ["qwen3:8b", "gemma3:270m"]}), plan, platform)
+    second = resolve_tenant(a_tenant(ollama={"models": ["gemma3:270m", "qwen3:8b"]}), plan, platform)
+
+    assert first.ollama.shared == second.ollama.shared == (GEMMA, QWEN)
+
+
+def test_images_are_not_for_homes_that_have_their_own_volume() -> None:
+    tenant = resolve_tenant(a_tenant(), a_plan(), a_platform(model_images=(GEMMA,)))
+
+    assert (tenant.ollama.model_form, tenant.ollama.shared) == (ModelForm.VOLUME, ())
 
 
 def test_requests_keep_the_proportion_that_the_plan_gives_them() -> None:

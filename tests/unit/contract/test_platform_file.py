@@ -1,8 +1,11 @@
+from typing import Any
+
 import pytest
 import yaml
 
 from insula.contract.values import platform_from_yaml
 from insula.domain.errors import InvalidSpecError
+from insula.domain.models import ModelImage
 from insula.domain.platform import IngressFlavour, Opening, PodPeer
 
 LEAST = {
@@ -27,6 +30,30 @@ def test_a_short_file_gets_careful_defaults() -> None:
     assert platform.dns == PodPeer("kube-system", (("k8s-app", "kube-dns"),))
     assert {"10.0.0.0/8", "100.64.0.0/10", "fc00::/7"} <= set(platform.forbidden_cidrs)
     assert (platform.model_registry_opening, platform.model_registry_pods) == (None, None)
+
+
+SHARED: dict[str, Any] = {
+    "model": "gemma3:270m",
+    "image": f"registry.test/model-images/library/gemma3@sha256:{'1' * 64}",
+    "digest": f"sha256:{'2' * 64}",
+    "sizeBytes": 253,
+}
+
+
+def test_shared_models_are_sorted_so_that_their_order_restarts_nobody() -> None:
+    other = SHARED | {"model": "a:1"}
+    platform = platform_from_yaml(text(sharedModels={"images": [SHARED, other]}))
+
+    assert platform.model_images == (
+        ModelImage("a:1", SHARED["image"], SHARED["digest"], 253),
+        ModelImage("gemma3:270m", SHARED["image"], SHARED["digest"], 253),
+    )
+
+
+@pytest.mark.parametrize("image", ["registry.test/gemma3:270m", "registry.test/gemma3"])
+def test_a_shared_model_is_named_by_its_digest(image: str) -> None:
+    with pytest.raises(InvalidSpecError, match=r"digest|sha256"):
+        platform_from_yaml(text(sharedModels={"images": [SHARED | {"image": image}]}))
 
 
 def test_every_block_reaches_its_place() -> None:

@@ -22,6 +22,8 @@ class PlainRegistry:
     resumes: bool = True
     status: int | None = None
     sends_blobs_elsewhere: bool = False
+    types: dict[str, str] = field(default_factory=dict)
+    uploaded: bytes = b""
     asked: list[str] = field(default_factory=list)
     url: str = ""
     elsewhere: str = ""
@@ -32,9 +34,10 @@ class PlainRegistry:
         if self.status:
             return web.Response(status=self.status, text="no")
         if request.path == "/v2/_catalog":
-            return web.json_response({"repositories": sorted({name.rpartition(":")[0] for name in self.manifests})})
+            return web.json_response({"repositories": sorted({name.partition(":")[0] for name in self.manifests})})
         if match := re.fullmatch(r"/v2/(.+)/tags/list", request.path):
-            tags = [name.rpartition(":")[2] for name in self.manifests if name.startswith(f"{match[1]}:")]
+            own = [name.partition(":")[2] for name in self.manifests if name.startswith(f"{match[1]}:")]
+            tags = [name for name in own if not name.startswith("sha256:")]
             return web.json_response({"tags": tags})
         if match := re.fullmatch(r"/v2/(.+)/manifests/(.+)", request.path):
             return self._manifest(request, f"{match[1]}:{match[2]}", body)
@@ -45,7 +48,10 @@ class PlainRegistry:
     def _manifest(self, request: web.Request, name: str, body: bytes) -> web.Response:
         if request.method == "PUT":
             self.manifests[name] = body
+            self.types[name] = request.content_type
             return web.Response(status=201)
+        if request.method == "DELETE":
+            return self._remove(name)
         if name not in self.manifests:
             return web.Response(status=404)
         raw = self.manifests[name]
@@ -54,10 +60,25 @@ class PlainRegistry:
     def _upload(self, request: web.Request, body: bytes) -> web.Response:
         if request.method == "POST":
             return web.Response(status=202, headers={"Location": f"{request.path}one?_state=abc%3D%3D"})
+        if request.method == "PATCH":
+            self.uploaded = body
+            return web.Response(status=202, headers={"Location": f"{request.path}?_state=abc%3D%3D"})
+        body, self.uploaded = body or self.uploaded, b""
         if digest_of(body) != request.query["digest"] or request.query["_state"] != "abc==":
             return web.Response(status=400)
         self.blobs[digest_of(body)] = body
         return web.Response(status=201)
+
+    def _remove(self, name: str) -> web.Response:
+        repository, _, reference = name.partition(":")
+        gone = [
+            each
+            for each, raw in self.manifests.items()
+            if each == name or (each.startswith(f"{repository}:") and digest_of(raw) == reference)
+        ]
+        for each in gone:
+            del self.manifests[each]
+        return web.Response(status=202 if gone else 404)
 
     async def _blob(self, request: web.Request, digest: str) -> web.StreamResponse:
         if digest not in self.blobs:

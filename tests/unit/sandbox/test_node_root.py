@@ -1,5 +1,6 @@
 """The plan of a node's root: the machine read-only, the node's own directories, no more."""
 
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -77,3 +78,14 @@ def test_node_keeps_its_machine_id_when_it_starts_again(layout: Layout, binaries
     first = (layout.node("n1").etc / "machine-id").read_text()
     node_root.prepare(layout, "n1", binaries)
     assert (layout.node("n1").etc / "machine-id").read_text() == first
+
+
+def test_the_container_runtime_finds_the_registry_of_models_by_its_name_in_the_cluster(
+    layout: Layout, binaries: Path
+) -> None:
+    node_root.prepare(layout, "n1", binaries)
+    target = "/etc/containerd/certs.d/registry.insula-registry.svc.cluster.local:5000/hosts.toml"
+    (source,) = [step[2] for step in plan(layout) if step[1] == target]
+    address = f"http://{layout.node_address('n1')}:30500"
+    assert tomllib.loads(Path(source).read_text())["server"] == address
+    assert "/etc/containerd/certs.d" in (layout.node("n1").etc / "config.toml").read_text()

@@ -224,4 +224,11 @@ tool_names: Final = (kubernetes.name, containerd.name, helm.name)
 
 def everything() -> Sequence[Recipe]:
     """Return every recipe that a complete sandbox needs."""
-    return (*cluster_tools, *control_plane_images, *platform_images, *product.product_images, product.model)
+    return (
+        *cluster_tools,
+        *control_plane_images,
+        *platform_images,
+        *product.product_images,
+        product.model,
+        product.shared_model,
+    )

@@ -2,13 +2,19 @@
 
 import asyncio
 import hashlib
+import json
 import shutil
 from collections.abc import Callable
+from dataclasses import asdict
 from pathlib import Path
 from typing import Final, TypeAlias
 
 from insula.domain.errors import NotFoundError
-from insula.sandbox import containerfiles, versions
+from insula.domain.models import ModelImage
+from insula.ollama import adding
+from insula.ollama import catalogue as models
+from insula.ollama.names import ModelName
+from insula.sandbox import containerfiles, registries, versions
 from insula.sandbox.builds import images
 from insula.sandbox.builds.go import GoBuild, GoSource
 from insula.sandbox.builds.recipes import Recipe, Results, file_content, file_contents
@@ -20,6 +26,7 @@ IMAGES: Final = REPOSITORY / "images"
 
 MODEL: Final = "gemma3:270m"
 MODEL_FILE: Final = "gemma-3-270m-q4_k_m.gguf"
+SHARED_MODEL_FILE: Final = "shared-model.json"
 MODEL_SHA256: Final = "a5fd3b62230aa5ec60212297dc9d20eaa70578ac519e00d93a17e44c087a6818"
 MODEL_PARTS: Final = (
     "2ce8a8889efc923beb08b9c2c90df07482bad1dfc00af4bc27235f70425773cf",
@@ -177,3 +184,23 @@ def join_parts(parts: list[Path], target: Path, sha256: str = MODEL_SHA256) -> N
 
 
 model = Recipe("model/gemma3-270m", (MODEL_SHA256,), _assemble_model, _parts, weight_s=4)
+
+
+async def _describe_shared_model(_workshop: Workshop, needs: Results, draft: Path) -> None:
+    name = ModelName.parse(MODEL)
+    gguf = needs[model.name] / MODEL_FILE
+    made = await asyncio.to_thread(adding.image_of, name, gguf, models.recipe_for(name), registries.HOST)
+    (draft / SHARED_MODEL_FILE).write_text(json.dumps(asdict(made)))
+
+
+def read_shared_model(results: Results) -> ModelImage:
+    """Return the image of the model, which Insula's chart names before the registry has it."""
+    return ModelImage(**json.loads((results[shared_model.name] / SHARED_MODEL_FILE).read_text()))
+
+
+shared_model = Recipe(
+    "model/gemma3-270m-image",
+    (registries.HOST, *file_contents(Path(adding.__file__).parent)),
+    _describe_shared_model,
+    (model,),
+)

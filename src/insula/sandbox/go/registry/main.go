@@ -1,8 +1,9 @@
 // Command registry is the OCI distribution registry, fit for `ollama pull`.
 //
 // Ollama's client (0.17) takes a blob's address from a redirect to another host name and fails with
-// "no Location header in response" when the registry answers with the blob itself. So a blob asked
-// for under the front name is sent on to the same server under its second name.
+// "no Location header in response" when the registry answers with the blob itself. So a blob that Ollama
+// asks for under the front name is sent on to the same server under its second name. Container runtimes, which could
+// not find that name, get the blob at once.
 package main
 
 import (
@@ -29,7 +30,8 @@ http: {addr: %q, relativeurls: true}
 
 func redirectBlobs(next http.Handler, blobHost string) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if r.Method == http.MethodGet && strings.Contains(r.URL.Path, "/blobs/sha256:") && r.Host != blobHost {
+		if r.Method == http.MethodGet && strings.Contains(r.URL.Path, "/blobs/sha256:") && r.Host != blobHost &&
+			strings.HasPrefix(r.UserAgent(), "ollama/") {
 			http.Redirect(w, r, "http://"+blobHost+r.URL.Path, http.StatusTemporaryRedirect)
 			return
 		}

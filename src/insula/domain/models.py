@@ -1,0 +1,23 @@
+"""Where a home's models come from: a volume of its own, or images that all homes of a node share."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class ModelForm(StrEnum):
+    """How models reach a home's Ollama."""
+
+    VOLUME = "volume"
+    """A Job fetches a copy into the home's own volume."""
+    IMAGE = "image"
+    """Images, each with one model, are mounted read-only: a node holds one copy for all its homes."""
+
+
+@dataclass(frozen=True)
+class ModelImage:
+    """An image that holds a model. `digest` is the model's own, which Ollama lists; `size` is in bytes."""
+
+    model: str
+    image: str
+    digest: str
+    size: int = 0
