@@ -37,9 +37,20 @@ Jobs. The daily probes of walls are off, for they write at their hour. Made by `
   changes twice a second.
 - `leader_failover_seconds`: from SIGKILL of the leader until a Tenant created at that moment has all its objects."""
 
+MODELS: Final = """\
+What a model costs a node that many homes share, in the sandbox. Made by `python -m bench.models`.
+
+- The Ollamas are the product's own objects under Pod Security `restricted`, each with the model loaded, without the
+  rest of a home. A private volume is what a plan with `modelForm: volume` gives.
+- `disk_…` and `page_cache_…` add up all files with the weights that have come to the node, each inode once, also what
+  the container runtime keeps packed; the ratio is to the size of the weights.
+- `add_present_model_…`: from the change of the Tenant until its status says that the model is there. The platform's
+  part is until Ollama's Deployment is changed, and from the ready pod to the status; the rest is the pod's restart."""
+
 RESULTS: Final = {
     "First answer": ("first-answer.json", FIRST_ANSWER),
     "Controller": ("controller.json", CONTROLLER),
+    "Models": ("models.json", MODELS),
 }
 
 

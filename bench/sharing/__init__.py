@@ -1,0 +1,1 @@
+"""How much a model costs a node that many homes share, against a copy for each."""
