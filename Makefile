@@ -107,6 +107,7 @@ images: setup ## Build the container images of the sandbox
 bench: setup ## Measure; see bench/ for what and how, docs/reference/figures.md for the results
 	python -m bench.first_answer
 	python -m bench.controller
+	python -m bench.models
 	python -m bench.page
 
 docs: generate ## Write the generated pages and check all documentation
