@@ -3,6 +3,7 @@
 from bench.models import Taken, _figures, _less
 from bench.sharing.additions import Addition
 from bench.sharing.copies import Copies
+
 from insula.domain.models import ModelForm
 from insula.ollama.manifests import Blob
 
