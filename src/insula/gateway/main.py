@@ -133,7 +133,7 @@ async def serve(settings: Settings, access: config.Access) -> None:
         client = await stack.enter_async_context(Client(access))
         remembered = Remembered(session, time.monotonic)
         stack.push_async_callback(remembered.close)
-        records = Records(structlog.get_logger("insula.gateway"), registry)
+        records = Records(structlog.get_logger("insula.gateway").bind(), registry)
         takings = Takings(writer=uuid.uuid4().hex)
         ledger, own = LedgerClient(session, settings.ledger), Pass()
         handing_in = HandingIn(takings, ledger, registry, time.monotonic, own.learn)

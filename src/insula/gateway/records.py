@@ -1,7 +1,7 @@
 """One log line and a few metrics for each request: what was asked, by whom, how it went, what it used."""
 
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Final, Protocol
 
@@ -110,7 +110,8 @@ class Records:
         self._first_byte = Histogram(
             "insula_gateway_first_byte_seconds", "First byte.", ["endpoint"], registry=registry, buckets=_BUCKETS_S
         )
-        self._tokens = Counter("insula_gateway_tokens_total", "Tokens, by kind.", ["kind"], registry=registry)
+        tokens = Counter("insula_gateway_tokens_total", "Tokens, by kind.", ["kind"], registry=registry)
+        self._prompt_tokens, self._answer_tokens = tokens.labels("prompt"), tokens.labels("answer")
         self._compute = Counter(
             "insula_gateway_compute_seconds_total", "Evaluation time as told by Ollama.", registry=registry
         )
@@ -145,7 +146,7 @@ class Records:
             "bytes_out": exchange.bytes_out,
             "model_digest": exchange.model_digest,
             "cache": exchange.cache,
-            **asdict(used),
+            **vars(used),
         }
         present = {name: value for name, value in fields.items() if value not in (None, "")}
         self._log.info("request_done", request_id=exchange.request_id, **present)
@@ -155,6 +156,6 @@ class Records:
         self._seconds.labels(exchange.endpoint).observe(seconds)
         if first is not None:
             self._first_byte.labels(exchange.endpoint).observe(first)
-        self._tokens.labels("prompt").inc(used.prompt_eval_count or 0)
-        self._tokens.labels("answer").inc(used.eval_count or 0)
+        self._prompt_tokens.inc(used.prompt_eval_count or 0)
+        self._answer_tokens.inc(used.eval_count or 0)
         self._compute.inc(used.compute_s)

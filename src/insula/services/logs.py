@@ -23,6 +23,9 @@ _SECRET_NAMES: Final = frozenset(
 _TENANT_KEY: Final = re.compile(r"([0-9a-z]{1,16}\.[0-9a-f-]{36}\.[0-9]{1,9})\.[0-9A-Za-z_-]{16,}")
 _BEARER: Final = re.compile(r"(?i)\b(bearer|basic)\s+[0-9A-Za-z._~+/=-]{8,}")
 _WEB_TOKEN: Final = re.compile(r"\beyJ[0-9A-Za-z_-]{8,}\.[0-9A-Za-z_-]{8,}\.[0-9A-Za-z_-]{8,}")
+# Each of these shapes has a dot or white space in it; most of what is logged has neither, and needs no closer look.
+_PLAIN: Final = re.compile(r"[^.\s]*")
+_NUMBERS: Final = (int, float, type(None))
 
 
 def configure(*, json: bool | None = None, level: str = "INFO", stream: TextIO | None = None) -> None:
@@ -39,9 +42,9 @@ def configure(*, json: bool | None = None, level: str = "INFO", stream: TextIO |
     before: list[Processor] = [
         structlog.contextvars.merge_contextvars,
         structlog.processors.add_log_level,
-        structlog.processors.TimeStamper(fmt="iso", utc=True),
         structlog.processors.format_exc_info,
         redact,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
     ]
     renderer: Processor = structlog.processors.JSONRenderer() if as_json else structlog.dev.ConsoleRenderer()
     structlog.configure(
@@ -67,6 +70,8 @@ def redact(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
 
 def redact_text(text: str) -> str:
     """Return text without the secrets in it that can be told by their shape."""
+    if _PLAIN.fullmatch(text):
+        return text
     text = _TENANT_KEY.sub(rf"\1.{REDACTED}", text)
     text = _BEARER.sub(rf"\1 {REDACTED}", text)
     return _WEB_TOKEN.sub(REDACTED, text)
@@ -79,11 +84,13 @@ def _tells_secret(name: str, value: object) -> bool:
 def _clean(value: Any) -> Any:
     if isinstance(value, str):
         return redact_text(value)
+    if isinstance(value, _NUMBERS):
+        return value
     if isinstance(value, Mapping):
         return {name: REDACTED if _tells_secret(str(name), inner) else _clean(inner) for name, inner in value.items()}
     if isinstance(value, list | tuple):
         return [_clean(inner) for inner in value]
-    return value if isinstance(value, int | float | None) else redact_text(str(value))
+    return redact_text(str(value))
 
 
 def _route_libraries(out: TextIO, before: list[Processor], renderer: Processor, least: int) -> None:

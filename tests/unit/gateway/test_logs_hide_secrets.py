@@ -39,7 +39,11 @@ def test_a_field_that_names_a_secret_is_hidden_whole() -> None:
 
 
 def test_bearer_and_web_tokens_are_unreadable() -> None:
-    text = written(header="Authorization: Bearer abcdefghijkl", jwt="eyJhbGciOi12.eyJzdWIiOi12.c2lnbmF0dXJl")
+    text = written(
+        header="Authorization: Bearer abcdefghijkl",
+        bare="basic\tabcdefghijkl",
+        jwt="eyJhbGciOi12.eyJzdWIiOi12.c2lnbmF0dXJl",
+    )
     assert "abcdefghijkl" not in text
     assert "c2lnbmF0dXJl" not in text
 
