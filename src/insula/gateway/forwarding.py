@@ -2,8 +2,8 @@
 
 import asyncio
 import json
-from collections.abc import AsyncGenerator, Mapping
-from contextlib import aclosing
+from collections.abc import AsyncGenerator, Iterator, Mapping
+from contextlib import aclosing, contextmanager
 from typing import Final
 
 import aiohttp
@@ -18,6 +18,9 @@ PIECE_BYTES: Final = 256 * 1024
 CONNECT_TIMEOUT_S: Final = 3.0
 # Ollama sends no header until a model is loaded, and itself gives up after five minutes without progress.
 SILENCE_TIMEOUT_S: Final = 600.0
+# A connection is kept for the next request of a conversation, which comes within seconds. Not for longer: to a node
+# that went without a word, a new connection fails in `CONNECT_TIMEOUT_S`, and a kept one is silent.
+KEPT_S: Final = 5.0
 
 # What Ollama reads. The key, cookies and hop-by-hop headers stay here; without Accept-Encoding nothing is compressed.
 _REQUEST_HEADERS: Final = ("Content-Type", "Accept", "User-Agent")
@@ -38,9 +41,9 @@ class ClientGoneError(Exception):
 def open_session() -> aiohttp.ClientSession:
     """Return the process's one HTTP client. The caller closes it."""
     return aiohttp.ClientSession(
-        # A connection a request: the way to an Ollama is short, a pod's address may soon be another tenant's, and a
-        # kept connection that died costs a request whose body cannot be sent twice.
-        connector=aiohttp.TCPConnector(limit=0, force_close=True),
+        # A connection ends where it began: when its pod goes it breaks, and never leads to whoever has that pod's
+        # address next.
+        connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=KEPT_S),
         timeout=aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_TIMEOUT_S, sock_read=SILENCE_TIMEOUT_S),
         auto_decompress=False,
         cookie_jar=aiohttp.DummyCookieJar(),
@@ -79,20 +82,35 @@ async def forward(
     url = URL(f"http://{backend}{path}", encoded=True).with_query(None)
     deadline = asyncio.get_running_loop().time() + limit_s
     try:
+        headers = _for_ollama(request.headers, body) | dict(extra or {})
         async with asyncio.timeout_at(deadline):
-            upstream = await session.request(
-                request.method,
-                url,
-                data=_in_pieces(body) if body else None,
-                headers=_for_ollama(request.headers, body) | dict(extra or {}),
-                allow_redirects=False,
-            )
+            upstream = await _ask(session, request.method, url, body, headers)
         async with upstream:
             return await _send_back(request, upstream, exchange, deadline)
     except aiohttp.ClientConnectorError as error:
         raise NotReadyError("the Ollama of this home does not accept connections yet", retry_after_s=2) from error
     except (aiohttp.ClientError, TimeoutError) as error:
         raise UpstreamError(f"the Ollama of this home broke off: {cap(type(error).__name__)}") from error
+
+
+async def _ask(
+    session: aiohttp.ClientSession, method: str, url: URL, body: bytes, headers: Mapping[str, str]
+) -> aiohttp.ClientResponse:
+    """Send a request on; once more where it broke off before its first byte, for a kept connection may have died.
+
+    What is forwarded changes nothing in an Ollama, so it may be asked twice.
+    """
+
+    async def send() -> aiohttp.ClientResponse:
+        data = _in_pieces(body) if len(body) > PIECE_BYTES else body or None
+        return await session.request(method, url, data=data, headers=headers, allow_redirects=False)
+
+    try:
+        return await send()
+    except aiohttp.ClientConnectorError:
+        raise
+    except (aiohttp.ClientOSError, aiohttp.ServerDisconnectedError):
+        return await send()
 
 
 async def _in_pieces(body: bytes) -> AsyncGenerator[bytes, None]:
@@ -141,30 +159,44 @@ async def _copy(
 
 
 async def _read(upstream: aiohttp.ClientResponse) -> AsyncGenerator[bytes, None]:
-    _end_with_its_connection(upstream)
     try:
-        async for chunk in upstream.content.iter_any():
-            yield chunk
+        with _ending_with_its_connection(upstream):
+            async for chunk in upstream.content.iter_any():
+                yield chunk
     except (aiohttp.ClientError, TimeoutError) as error:
         raise _BrokenOffError(f"Ollama broke off in mid-answer: {type(error).__name__}") from error
 
 
-def _end_with_its_connection(upstream: aiohttp.ClientResponse) -> None:
+@contextmanager
+def _ending_with_its_connection(upstream: aiohttp.ClientResponse) -> Iterator[None]:
     """Let a chunked answer fail whose connection is lost: where a chunk is malformed, aiohttp forgets to say so."""
     protocol = upstream.connection.protocol if upstream.connection is not None else None
     if protocol is None or "Transfer-Encoding" not in upstream.headers:
+        yield
         return
 
-    def fail(closed: "asyncio.Future[None] | None") -> None:
-        if closed is not None and not closed.cancelled():
-            closed.exception()  # it is told below, or was
+    def fail(_: "asyncio.Future[None] | None") -> None:
         if not upstream.content.is_eof() and upstream.content.exception() is None:
             upstream.content.set_exception(aiohttp.ClientPayloadError("the connection was lost in mid-answer"))
 
-    if protocol.closed is None:
+    closed = protocol.closed
+    if closed is None:
         fail(None)
-    else:
-        protocol.closed.add_done_callback(fail)
+        yield
+        return
+    closed.remove_done_callback(_hear)  # once for a connection, however many answers it brings
+    closed.add_done_callback(_hear)
+    closed.add_done_callback(fail)
+    try:
+        yield
+    finally:
+        closed.remove_done_callback(fail)
+
+
+def _hear(closed: "asyncio.Future[None]") -> None:
+    """Hear how a connection ended, whose answers have told what there is to tell."""
+    if not closed.cancelled():
+        closed.exception()
 
 
 async def _end_broken(request: web.BaseRequest, response: web.StreamResponse, exchange: Exchange) -> None:
