@@ -219,7 +219,7 @@ def _for_ollama(headers: Mapping[str, str], body: bytes) -> dict[str, str]:
 
 
 def _for_client(upstream: aiohttp.ClientResponse) -> dict[str, str]:
-    named = {name.strip().lower() for name in upstream.headers.get("Connection", "").split(",")}
-    kept = {name: value for name, value in upstream.headers.items() if name.lower() not in _HOP_BY_HOP | named}
+    stays = _HOP_BY_HOP | {name.strip().lower() for name in upstream.headers.get("Connection", "").split(",")}
+    kept = {name: value for name, value in upstream.headers.items() if name.lower() not in stays}
     # A proxy that buffers would turn a stream of words into one late lump.
     return {"Server": "insula", **kept, "X-Accel-Buffering": "no"}
