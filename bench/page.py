@@ -47,10 +47,19 @@ What a model costs a node that many homes share, in the sandbox. Made by `python
 - `add_present_model_…`: from the change of the Tenant until its status says that the model is there. The platform's
   part is until Ollama's Deployment is changed, and from the ready pod to the status; the rest is the pod's restart."""
 
+SOAK: Final = """\
+Two replicas of the gateway and a ledger under twenty homes, for half an hour. API server and Ollamas are stand-ins that
+fail on purpose; one replica and the ledger are killed and stopped now and then, the other replica lives throughout and
+is what is weighed. Made by `python -m bench.soak`.
+
+- `…_anothers_bytes`: each Ollama puts a secret of its home's into every answer; callers look for those of others.
+- `…_left`: what is still held twenty seconds after the last caller has gone."""
+
 RESULTS: Final = {
     "First answer": ("first-answer.json", FIRST_ANSWER),
     "Controller": ("controller.json", CONTROLLER),
     "Models": ("models.json", MODELS),
+    "Soak": ("soak.json", SOAK),
 }
 
 
