@@ -38,6 +38,7 @@ ALICE = "0b5e7f3c-4e0f-4c58-9d3e-1f2a3b4c5d6e"
 BOB = "1c6f8a4d-5f1a-4d69-8e4f-2a3b4c5d6e7f"
 DIGEST = "a" * 64
 SLOTS = 4
+KEPT_S = 0.2  # how long an Ollama keeps a connection that nobody uses, so that a test need not wait for it
 LAST_LINE = {
     "model": "gemma3:270m",
     "message": {"role": "assistant", "content": ""},
@@ -213,7 +214,11 @@ async def a_house(
     logs.configure(json=True, stream=lines)
     behind = web.Application(client_max_size=2**27)
     behind.router.add_route("*", "/{path:.*}", ollama.handle)
-    async with serving(behind) as ollama.port, forwarding.open_session() as session, aiohttp.ClientSession() as client:
+    async with (
+        serving(behind, keepalive_timeout=KEPT_S) as ollama.port,
+        forwarding.open_session() as session,
+        aiohttp.ClientSession() as client,
+    ):
         alice = a_namespace("alice", ALICE, inference=inference)
         directory.put_namespace(alice)
         directory.put_slice(a_slice("alice", "127.0.0.1", port=ollama.port))
