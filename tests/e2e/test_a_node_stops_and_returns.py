@@ -139,6 +139,10 @@ def test_the_pod_that_was_lost_is_gone_when_its_node_is_back(loss: Loss) -> None
 @pytest.mark.parametrize("component", ["operator", "gateway"])
 def test_replicas_of_a_new_revision_stand_on_different_nodes(loss: Loss, component: str) -> None:
     cluster, deployment = loss.home.cluster, f"deployment/insula-{component}"
+    # A node that is Ready again stays shut to pods until Kubernetes has taken its taints away.
+    until(
+        "no node being tainted", lambda: not any(node["spec"].get("taints") for node in cluster.get("nodes")["items"])
+    )
     cluster.kubectl("rollout", "restart", deployment, "-n", RELEASE_NAMESPACE)
     cluster.rolled_out(RELEASE_NAMESPACE, deployment)
     chosen = ("-n", RELEASE_NAMESPACE, "-l", f"app.kubernetes.io/component={component}")
