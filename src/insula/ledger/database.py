@@ -5,8 +5,11 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, Final
 
+import structlog
 from alembic import command
 from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, event, make_url, text
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine.url import URL
@@ -17,6 +20,7 @@ from insula.domain.errors import InvalidSpecError, UnavailableError, cap
 
 # How long a statement waits for another one's transaction, or for a server that does not answer.
 PATIENCE_S: Final = 5
+_log = structlog.get_logger(__name__)
 _MIGRATIONS: Final = Path(__file__).parent / "migrations"
 # Any number, as long as it is ours: who holds it migrates.
 _MIGRATION_LOCK: Final = 0x1D5A1A
@@ -44,6 +48,8 @@ class Database:
 
     async def migrate(self) -> None:
         """Bring the tables to the newest version. Whoever comes at the same time waits, and then finds it done.
+
+        Tables of a newer version than this program's stay as they are.
 
         Raises:
             UnavailableError: The database is away.
@@ -109,4 +115,9 @@ def _migrate(connection: Connection) -> None:
     config = Config()
     config.set_main_option("script_location", str(_MIGRATIONS))
     config.attributes["connection"] = connection
-    command.upgrade(config, "head")
+    known = {script.revision for script in ScriptDirectory.from_config(config).walk_revisions()}
+    # A migration leaves the version before it able to work, so that a release can be taken back.
+    if set(MigrationContext.configure(connection).get_current_heads()) <= known:
+        command.upgrade(config, "head")
+    else:
+        _log.warning("ledger_is_newer", remedy="tables of a newer version are left as they are")

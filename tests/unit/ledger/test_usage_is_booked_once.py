@@ -104,3 +104,15 @@ def test_a_url_of_nothing_known_is_refused_without_being_repeated(url: str) -> N
     with pytest.raises(InvalidSpecError) as caught:
         Database(url)
     assert not url or url not in str(caught.value)
+
+
+async def test_a_release_that_is_taken_back_goes_on_with_the_tables_of_the_newer_one(tmp_path: Path) -> None:
+    async with a_book(tmp_path) as book:
+        await book.book(a_flush(1), today=TODAY)
+    newer = Database(f"sqlite:///{tmp_path / 'ledger.sqlite3'}")
+    async with newer.begin() as connection:
+        await connection.exec_driver_sql("UPDATE alembic_version SET version_num = '9999'")
+    await newer.close()
+    async with a_book(tmp_path) as book:
+        await book.book(a_flush(2), today=TODAY)
+        assert await book.day_totals(TODAY) == {ALICE: 4_000_000_000}
