@@ -1,6 +1,7 @@
 """The door itself: for each request key → tenant → path → cache → admission → stream, and one record at the end."""
 
 import asyncio
+import math
 import time
 import uuid
 from collections.abc import Callable
@@ -145,9 +146,9 @@ class Gateway:
                     limit_s=route.inference.answer_s,
                 )
         if exchange.outcome is Outcome.ANSWERED:
-            # The client has its answer already; this only completes the record, and mostly from memory.
+            # The client has its answer already, and may be gone at any moment: this completes the record from memory.
             model = exchange.figures().model
-            exchange.model_digest = await self.remembered.digest(route, model) if model else ""
+            exchange.model_digest = await self.remembered.digest(route, model, fresh_s=math.inf) if model else ""
         return answer
 
     async def _tell(
