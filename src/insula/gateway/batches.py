@@ -10,6 +10,7 @@ from insula.domain.batches import MAX_UPLOAD_BYTES
 from insula.domain.errors import UnavailableError
 from insula.gateway import prompts
 from insula.gateway.errors import NotReadyError, TooLargeError
+from insula.gateway.prompts import Take
 from insula.gateway.tenants import TenantRoute
 from insula.ledger.client import Answer
 
@@ -30,15 +31,15 @@ class Ledger(Protocol):
 class Batches(Protocol):
     """Answers what homes ask of their batches."""
 
-    async def answer(self, request: web.BaseRequest, route: TenantRoute, path: str) -> web.Response:
-        """Answer a request below `PATH`."""
+    async def answer(self, request: web.BaseRequest, route: TenantRoute, path: str, take: Take) -> web.Response:
+        """Answer a request below `PATH`; `take` is told how many bytes of it are held."""
         ...
 
 
 class NoBatches:
     """There is no ledger to keep them."""
 
-    async def answer(self, request: web.BaseRequest, route: TenantRoute, path: str) -> web.Response:
+    async def answer(self, request: web.BaseRequest, route: TenantRoute, path: str, take: Take) -> web.Response:
         """Refuse.
 
         Raises:
@@ -59,14 +60,14 @@ class KeptBatches:
     ledger: Ledger
     submitted: Callable[[], None]
 
-    async def answer(self, request: web.BaseRequest, route: TenantRoute, path: str) -> web.Response:
+    async def answer(self, request: web.BaseRequest, route: TenantRoute, path: str, take: Take) -> web.Response:
         """Answer a request below `PATH`.
 
         Raises:
             TooLargeError: An upload is longer than a batch may be.
             NotReadyError: The ledger is away.
         """
-        body = await prompts.read_body(request)
+        body = await prompts.read_body(request, take=take)
         if len(body) > MAX_UPLOAD_BYTES:
             raise TooLargeError(f"the batch is longer than {MAX_UPLOAD_BYTES // 1024 // 1024} MiB: make several")
         try:

@@ -28,6 +28,7 @@ from insula.gateway.passes import Pass
 from insula.gateway.records import Records
 from insula.gateway.remembering import Remembered
 from insula.gateway.replicas import Relay, Replicas
+from insula.gateway.room import Room
 from insula.gateway.running import Runner
 from insula.gateway.server import Gateway
 from insula.gateway.takings import Takings
@@ -154,6 +155,7 @@ async def serve(settings: Settings, access: config.Access) -> None:
             remembered=remembered,
             records=records,
             relay=Relay(replicas, session, registry),
+            room=Room(registry),
             meter=meter,
             cache=cache,
             batches=KeptBatches(ledger, runner.look) if settings.ledger else NoBatches(),

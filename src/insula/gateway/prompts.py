@@ -1,9 +1,9 @@
 """A request that uses the model, read whole before it is judged: which model, what kind of answer, how long."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 import orjson
 from aiohttp import web
@@ -18,6 +18,10 @@ MAX_BODY_BYTES: Final = 64 * 1024 * 1024
 UPLOAD_S: Final = 120.0
 # The header with which a client lets others go first: `batch`.
 PRIORITY_HEADER: Final = "X-Insula-Priority"
+Take: TypeAlias = Callable[[int], None]
+"""Is told how many bytes more of a body are held; raises when there is no room for them."""
+# How escapes begin that stand for letters, which nobody needs to escape.
+_ESCAPED_LETTERS: Final = (b"\\u004", b"\\u005", b"\\u006", b"\\u007")
 _JSON_ROOT: Final = "the body of this request is a JSON object"
 
 
@@ -51,21 +55,30 @@ class Prompt:
         return asked is True if self.endpoint.openai else asked is not False
 
 
-async def read(request: web.BaseRequest, endpoint: Endpoint, path: str, *, within_s: float = UPLOAD_S) -> Prompt:
+async def read(
+    request: web.BaseRequest, endpoint: Endpoint, path: str, *, take: Take, within_s: float = UPLOAD_S
+) -> Prompt:
     """Read a request whole.
+
+    Args:
+        request: What the client sends.
+        endpoint: What it asks for.
+        path: The same, as it came on the wire.
+        take: Is told how many bytes more are held; may raise.
+        within_s: How long that may take.
 
     Raises:
         TooLargeError: Its body is longer than `MAX_BODY_BYTES`.
         SlowRequestError: It took longer than `within_s`.
         BadRequestError: It is no JSON object.
     """
-    prompt = parse(await read_body(request, within_s=within_s), endpoint, path)
+    prompt = parse(await read_body(request, take=take, within_s=within_s), endpoint, path)
     asked = request.headers.get(PRIORITY_HEADER, "").strip().lower()
     return replace(prompt, priority=Priority.BATCH) if asked == Priority.BATCH else prompt
 
 
-async def read_body(request: web.BaseRequest, *, within_s: float = UPLOAD_S) -> bytes:
-    """Read a request's body whole.
+async def read_body(request: web.BaseRequest, *, take: Take, within_s: float = UPLOAD_S) -> bytes:
+    """Read a request's body whole; `take` is told how many bytes more are held, and may raise.
 
     Raises:
         TooLargeError: It is longer than `MAX_BODY_BYTES`.
@@ -73,19 +86,20 @@ async def read_body(request: web.BaseRequest, *, within_s: float = UPLOAD_S) -> 
     """
     try:
         async with asyncio.timeout(within_s):
-            return await _read(request)
+            return await _read(request, take)
     except TimeoutError as error:
         raise SlowRequestError(f"the request's body did not come within {within_s:.0f} s") from error
 
 
-async def _read(request: web.BaseRequest) -> bytes:
+async def _read(request: web.BaseRequest, take: Take) -> bytes:
     if (request.content_length or 0) > MAX_BODY_BYTES:
         raise _too_large()
     body = bytearray()
     async for chunk in request.content.iter_any():
-        body += chunk
-        if len(body) > MAX_BODY_BYTES:
+        if len(body) + len(chunk) > MAX_BODY_BYTES:
             raise _too_large()
+        take(len(chunk))
+        body += chunk
     return bytes(body)
 
 
@@ -101,7 +115,20 @@ def parse(body: bytes, endpoint: Endpoint, path: str) -> Prompt:
         raise BadRequestError(f"{_JSON_ROOT}, and this is no JSON") from error
     if not isinstance(document, dict):
         raise BadRequestError(f"{_JSON_ROOT}, and this is another thing")
-    return Prompt(endpoint, path, body, document)
+    if _reads_in_one_way(body, document):
+        return Prompt(endpoint, path, body, document)
+    document = {name.casefold(): value for name, value in document.items()}
+    return Prompt(endpoint, path, write(document), document)
+
+
+def _reads_in_one_way(body: bytes, document: Mapping[str, Any]) -> bool:
+    """Say whether Ollama is sure to read a body as it was read here.
+
+    Go takes names for equal that differ in case, and joins options that stand twice; an escape may hide a name.
+    """
+    if body.count(b'"options"') > 1 or any(escape in body for escape in _ESCAPED_LETTERS):
+        return False
+    return all(name == name.casefold() for name in document)
 
 
 def write(document: Any) -> bytes:

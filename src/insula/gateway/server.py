@@ -26,6 +26,7 @@ from insula.gateway.prompts import Prompt
 from insula.gateway.records import CLIENT_GONE_STATUS, Exchange, Outcome, Records
 from insula.gateway.remembering import Remembered
 from insula.gateway.replicas import Relay
+from insula.gateway.room import Room
 from insula.gateway.tenants import Directory, TenantRoute
 from insula.services import logs
 
@@ -55,6 +56,7 @@ class Gateway:
     remembered: Remembered
     records: Records
     relay: Relay
+    room: Room
     failed_keys: FailedKeys = field(default_factory=lambda: FailedKeys(time.monotonic))
     meter: Meter = field(default_factory=Unmetered)
     cache: Cache = field(default_factory=NoCache)
@@ -106,11 +108,12 @@ class Gateway:
             raise ForbiddenError(paths.refusal(request.method, asked.path))
         exchange.endpoint = endpoint.name
         if endpoint.handling is Handling.INFER:
-            prompt = await prompts.read(request, endpoint, asked.path, within_s=self.upload_s)
-            answer = await self.relay.send(
-                request, exchange, route.group, prompt, limit_s=route.inference.answer_s + LONGEST_QUEUE_S
-            )
-            return answer or await self._infer(request, exchange, route, prompt)
+            with self.room.place(route.tenant_id) as take:
+                prompt = await prompts.read(request, endpoint, asked.path, take=take, within_s=self.upload_s)
+                answer = await self.relay.send(
+                    request, exchange, route.group, prompt, limit_s=route.inference.answer_s + LONGEST_QUEUE_S
+                )
+                return answer or await self._infer(request, exchange, route, prompt)
         return await self._tell(request, exchange, route, endpoint, asked.path)
 
     def _authenticate(self, key: str, peer: str) -> TenantRoute:
@@ -164,13 +167,15 @@ class Gateway:
             response = pulling.answer(asked, await self.remembered.digest(route, asked.model))
             return await _send(request, response, exchange)
         if endpoint.handling is Handling.BATCH:
-            return await _send(request, await self.batches.answer(request, route, path), exchange)
+            with self.room.place(route.tenant_id) as take:
+                return await _send(request, await self.batches.answer(request, route, path, take), exchange)
         backend = admission.backend_of(route)
-        body = await prompts.read_body(request, within_s=self.upload_s)
-        exchange.bytes_in = len(body)
-        return await forwarding.forward(
-            request, body=body, backend=backend, path=path, session=self.session, exchange=exchange
-        )
+        with self.room.place(route.tenant_id) as take:
+            body = await prompts.read_body(request, take=take, within_s=self.upload_s)
+            exchange.bytes_in = len(body)
+            return await forwarding.forward(
+                request, body=body, backend=backend, path=path, session=self.session, exchange=exchange
+            )
 
 
 async def _send(request: web.BaseRequest, response: web.Response, exchange: Exchange) -> web.Response:

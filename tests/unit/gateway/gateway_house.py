@@ -29,6 +29,7 @@ from insula.gateway.prompts import UPLOAD_S
 from insula.gateway.records import Records
 from insula.gateway.remembering import KEPT_BYTES, Remembered
 from insula.gateway.replicas import Relay, Replicas
+from insula.gateway.room import CAPACITY_BYTES, Room
 from insula.gateway.server import Gateway
 from insula.gateway.tenants import WatchedDirectory
 from insula.services import logs
@@ -204,6 +205,7 @@ async def a_house(
     batches: Batches | None = None,
     own: Pass | None = None,
     upload_s: float = UPLOAD_S,
+    room_bytes: int = CAPACITY_BYTES,
     replicas: Replicas | None = None,
     signing: SigningKeys | None = None,
     host: str = "127.0.0.1",
@@ -234,7 +236,8 @@ async def a_house(
             session=session,
             remembered=remembered,
             records=Records(structlog.get_logger("test"), registry),
-            relay=Relay(replicas, session, registry),
+            relay=Relay(replicas, session, registry, clock),
+            room=Room(registry, capacity=room_bytes),
             meter=meter or Unmetered(),
             batches=batches or NoBatches(),
             own=own or Pass(),
