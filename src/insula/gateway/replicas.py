@@ -4,7 +4,8 @@ Fairness needs one queue for each group. Every replica ranks all of them for a g
 hashing), so they agree without speaking, and when one comes or goes only its own groups move.
 """
 
-from collections.abc import Iterable, Mapping
+import time
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from hashlib import blake2b
 from typing import Final
@@ -24,6 +25,8 @@ from insula.gateway.records import Exchange, Outcome
 HOP_HEADER: Final = "X-Insula-Hop"
 # What the other replica needs to judge for itself. A pass is true here: with a false one nothing comes so far.
 _PASSED_ON: Final = ("Authorization", KEY_HEADER, PRIORITY_HEADER, passes.HEADER)
+# A replica whose node is lost stays in the Service for most of a minute, and each try to reach it takes 3 s.
+AVOIDED_S: Final = 5.0
 _MAPPED: Final = "::ffff:"  # an IPv4 address as a socket of both families shows it
 
 
@@ -82,11 +85,20 @@ class Relay:
         replicas: Who there is.
         session: From `forwarding.open_session`.
         registry: Where the metrics are registered.
+        clock: Seconds that never go back.
     """
 
-    def __init__(self, replicas: Replicas, session: aiohttp.ClientSession, registry: CollectorRegistry) -> None:
+    def __init__(
+        self,
+        replicas: Replicas,
+        session: aiohttp.ClientSession,
+        registry: CollectorRegistry,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._replicas = replicas
         self._session = session
+        self._clock = clock
+        self._avoided: dict[str, float] = {}  # replicas that could not be reached, and until when they are not tried
         self._hops = Counter(
             "insula_gateway_hops_total", "Prompts between replicas, by result.", ["result"], registry=registry
         )
@@ -107,7 +119,7 @@ class Relay:
             ClientGoneError: The client left; the other replica sees it leave.
         """
         owner = self._replicas.owner(group)
-        if owner is None or self.hop(request):
+        if owner is None or self.hop(request) or self._clock() < self._avoided.get(owner, 0.0):
             return None
         headers = {HOP_HEADER: exchange.request_id, **_passed_on(request.headers)}
         try:
@@ -124,12 +136,18 @@ class Relay:
         except (NotReadyError, UpstreamError):
             # It went before its first byte. A prompt changes nothing, so it may be computed again.
             self._hops.labels("failed").inc()
+            self._avoid(owner)
             return None
         self._hops.labels("sent").inc()
         exchange.handed_to = owner
         if exchange.outcome is Outcome.BROKEN_OFF:
             exchange.reason = f"the gateway's other replica: {exchange.reason}"
         return answer
+
+    def _avoid(self, owner: str) -> None:
+        now = self._clock()
+        still = {replica: until for replica, until in self._avoided.items() if until > now}
+        self._avoided = {**still, owner: now + AVOIDED_S}
 
 
 def _passed_on(headers: Mapping[str, str]) -> dict[str, str]:

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from insula.domain.manifests import Manifest
-from insula.gateway.replicas import HOP_HEADER, Replicas
+from insula.gateway.replicas import AVOIDED_S, HOP_HEADER, Replicas
 from insula.services.keys import SigningKeys
 
 CHAT = {"model": "gemma3:270m", "messages": []}
@@ -111,14 +111,23 @@ async def test_a_prompt_is_answered_by_the_replica_that_gives_the_turns_and_coun
         assert hops(here, "sent") == 1
 
 
-async def test_a_replica_that_cannot_be_reached_is_not_waited_for() -> None:
-    port = a_free_port()
-    view = Replicas(HERE, port)
+async def test_a_replica_that_cannot_be_reached_is_not_waited_for_and_not_tried_again_at_once() -> None:
+    now = 1000.0
+    view = Replicas(HERE, a_free_port())
     view.put(a_slice(THERE))
-    async with a_house(replicas=view) as house, house.ask("POST", "/api/chat", json=CHAT) as response:
-        assert response.status == 200
-        assert len(house.ollama.bodies) == 1
+    async with a_house(replicas=view, clock=lambda: now) as house:
+
+        async def answers() -> int:
+            async with house.ask("POST", "/api/chat", json=CHAT) as response:
+                await response.read()
+                return int(response.status)
+
+        assert [await answers(), await answers()] == [200, 200]
         assert hops(house, "failed") == 1
+        now += AVOIDED_S
+        assert await answers() == 200
+        assert hops(house, "failed") == 2
+        assert len(house.ollama.bodies) == 3
 
 
 async def test_a_replica_that_is_lost_in_mid_answer_costs_its_own_streams_a_last_line_that_says_so() -> None:
