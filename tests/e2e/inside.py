@@ -84,3 +84,24 @@ for number in range(times):
         break
 print(json.dumps(answers))
 """
+
+# KEY BODY ADDRESS... → a chat at each gateway's address, all at once: [{"status", "headers", "last"}, ...].
+CHAT_AT_ONCE: Final = """
+import http.client, json, sys
+from concurrent.futures import ThreadPoolExecutor
+from threading import Barrier
+
+key, body, *addresses = sys.argv[1:]
+together = Barrier(len(addresses))
+
+def chat(address):
+    connection = http.client.HTTPConnection(address, 11434, timeout=120)
+    together.wait()
+    connection.request("POST", "/api/chat", body, {"Authorization": f"Bearer {key}"})
+    answer = connection.getresponse()
+    lines = answer.read().splitlines()
+    return {"status": answer.status, "headers": dict(answer.headers), "last": json.loads(lines[-1])}
+
+with ThreadPoolExecutor(len(addresses)) as pool:
+    print(json.dumps(list(pool.map(chat, addresses))))
+"""
