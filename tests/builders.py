@@ -6,9 +6,11 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from insula.domain import names
+from insula.domain import activity, names
+from insula.domain.activity import Activity
 from insula.domain.errors import InvalidSpecError
 from insula.domain.gpu import Gpu
+from insula.domain.inference import Inference
 from insula.domain.manifests import Manifest, ObjectRef, reference
 from insula.domain.models import ModelImage
 from insula.domain.platform import Images, Opening, Platform, PodPeer
@@ -61,6 +63,11 @@ def a_tenant(
         "host": f"ha.{name}.example.com",
     }
     return Tenant(**(basics | fields))
+
+
+def a_sleeper(after_s: int = 600, **fields: Any) -> Tenant:
+    """Return a tenant whose Ollama sleeps after so long without a prompt."""
+    return a_tenant(ollama={"inference": Inference(sleep_after_s=after_s)}, **fields)
 
 
 def a_platform(**fields: Any) -> Platform:
@@ -165,6 +172,8 @@ class World:
             self.secrets[wish.ref.name] = {"apiVersion": "v1", "kind": "Secret", "metadata": metadata}
         for ref in decision.delete:
             self._delete(ref)
+        if decision.activity is not None:
+            self.write_lease(decision.activity)
         if decision.status is not None and self.tenant is not None:
             self.tenant = self.tenant | {"status": decision.status}
         return decision
@@ -250,6 +259,12 @@ class World:
             del self.objects[each]
         return self.start_home_assistant(ready=ready)
 
+    def stop_ollama(self) -> "World":
+        """Let the pod be gone, as its Deployment has seen."""
+        for each in [ref for ref, pod in self.objects.items() if _is_pod_of(ref, pod, names.OLLAMA)]:
+            del self.objects[each]
+        return self
+
     def start_ollama(self, *, ready: bool = True) -> "World":
         running = {"state": {"running": {"startedAt": self.stamp()}}}
         conditions = [{"type": "Ready", "status": "True" if ready else "False"}]
@@ -321,6 +336,25 @@ class World:
         found: list[Manifest] = self.tenant["status"]["conditions"]
         return next(each for each in found if each["type"] == kind)
 
+    def lease(self) -> Manifest:
+        """Return the Lease that says whether Ollama sleeps."""
+        return self.objects[self.ref(activity.API_VERSION, activity.KIND, names.ACTIVITY)]
+
+    def write_lease(self, patch: Manifest) -> None:
+        """Write the Lease as the API server does: refused where it is not the version that the patch names."""
+        lease = self.lease()
+        version = lease["metadata"].get("resourceVersion", "1")
+        assert patch["metadata"]["resourceVersion"] in ("", version)
+        lease["metadata"] |= {"resourceVersion": str(int(version) + 1)}
+        lease["spec"] = lease.get("spec", {}) | patch["spec"]
+
+    def somebody_asks(self) -> None:
+        """Do what a gateway does."""
+        self.write_lease(Activity.of(self.lease()).asked(self.now))
+
+    def replicas(self, name: str = names.OLLAMA) -> int:
+        return int(self.objects[self.ref("apps/v1", "Deployment", name)]["spec"]["replicas"])
+
     def memory(self) -> Memory:
         assert self.namespace is not None
         return Memory.from_annotations(self.namespace["metadata"].get("annotations", {}))
@@ -335,6 +369,8 @@ class World:
         else:
             kept = {key: live["metadata"][key] for key in ("uid", "creationTimestamp") if key in live["metadata"]}
             applied["metadata"] |= kept
+            if ref.kind == "Lease" and "spec" in live:
+                applied["spec"] = live["spec"]  # the gateway's
             if "status" in live:
                 applied["status"] = live["status"]
         if ref.kind == "Namespace":

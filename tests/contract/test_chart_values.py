@@ -110,6 +110,8 @@ def test_templates_bear_the_names_that_the_code_looks_for() -> None:
     assert f"name: {platform.gateway_service}\n" in texts["gateway.yaml"]
     assert f"name: {platform.operator_service_account}\n" in texts["rbac-operator.yaml"]
     assert f"name: {platform.tenant_secrets_role}\n" in texts["rbac-operator.yaml"]
+    assert f"name: {platform.activity_role}\n" in texts["rbac-gateway.yaml"]
+    assert f"resourceNames: [{names.ACTIVITY}]\n" in texts["rbac-gateway.yaml"]
     secrets = (names.SECRET_PLATFORM_ACCOUNT, names.SECRET_RESIDENT_ACCOUNT, names.SECRET_GATEWAY_KEY)
     assert f"resourceNames: [{', '.join(secrets)}]" in texts["rbac-operator.yaml"]
     assert f"{{key: {names.LABEL_TENANT_ID}, operator: Exists}}" in texts["network-policies.yaml"]

@@ -13,7 +13,15 @@ from typing import Any
 import pytest
 import yaml
 
-from builders import MODELS_UID, SHARED_MODELS, a_platform, a_platform_without_internet, a_situation, a_tenant
+from builders import (
+    MODELS_UID,
+    SHARED_MODELS,
+    a_platform,
+    a_platform_without_internet,
+    a_situation,
+    a_sleeper,
+    a_tenant,
+)
 from hardening import Objects, faults
 from insula.domain import names
 from insula.domain.gpu import Gpu, GpuClass
@@ -51,6 +59,8 @@ CASES: Mapping[str, tuple[Situation, Platform]] = {
         a_platform(),
     ),
     "suspended": (a_situation(a_tenant(suspended=True), **LATER), a_platform()),
+    "asleep": (a_situation(a_sleeper(), asleep=True), a_platform()),
+    "waking": (a_situation(a_sleeper(), obstacle="Unschedulable: no node takes Ollama"), a_platform()),
     "gpu": (a_situation(a_tenant(gpu=1), pull=MODELS_UID), a_platform(node_selector=(("insula.dev/pool", "homes"),))),
     **{
         f"gpu-{device.kind}": (a_situation(a_tenant(gpu=1, device=device), pull=MODELS_UID), a_platform())

@@ -151,6 +151,10 @@ readinessProbe:
 system:serviceaccount:{{ .Release.Namespace }}:insula-operator
 {{- end }}
 
+{{- define "insula.gatewayUser" -}}
+system:serviceaccount:{{ .Release.Namespace }}:insula-gateway
+{{- end }}
+
 {{/* CEL: whether a request comes from somebody whom the policies hold. It asks for rights last, for that costs most. */}}
 {{- define "insula.isHeld" -}}
 {{- $users := list (include "insula.operatorUser" .) "system:apiserver" "system:kube-controller-manager" -}}

@@ -32,6 +32,7 @@ ANNOTATION_UPGRADE: Final = "insula.dev/upgrade"  # JSON of an image of Home Ass
 ANNOTATION_ACCEPTED_SPEC: Final = "insula.dev/accepted-spec"  # JSON of the last accepted tenant and plan
 ANNOTATION_WALLS: Final = "insula.dev/walls"  # JSON: when the walls were tried last, and what came of it
 ANNOTATION_INFERENCE: Final = "insula.dev/inference"  # JSON: how the gateway treats the home's prompts
+ANNOTATION_OBSTACLE: Final = "insula.dev/obstacle"  # on the Lease: what keeps a home's Ollama from waking
 ANNOTATION_RETAINED_SINCE: Final = "insula.dev/retained-since"  # when the Tenant went and its data stayed
 ANNOTATION_HELD_SINCE: Final = "insula.dev/held-since"  # since when the brake holds a home whose Tenant went
 # Annotation that a person writes: the UID of the Tenant whose home may go past the brake.
@@ -51,6 +52,7 @@ HOME_ASSISTANT_TLS: Final = "home-assistant-tls"  # Secret, made by cert-manager
 OLLAMA: Final = "ollama"  # Deployment, ServiceAccount; and the ExternalName Service to the gateway (11434)
 OLLAMA_BACKEND: Final = "ollama-backend"  # headless Service in front of the tenant's Ollama (11434)
 OLLAMA_MODELS: Final = "ollama-models"  # PersistentVolumeClaim, mounted at /models
+ACTIVITY: Final = "activity"  # Lease: whether Ollama sleeps, and when it was last needed
 JOBS: Final = "insula-jobs"  # ServiceAccount of Jobs
 PULL: Final = "pull-models"  # Job
 PULL_COMPONENT: Final = "pull"  # what its pods are labelled

@@ -83,4 +83,6 @@ class Platform:
     upgrade_deadline_s: float = 600.0  # how long another image of Home Assistant may take to become ready
     operator_service_account: str = "insula-operator"  # in the release's namespace; bound to the role below
     tenant_secrets_role: str = "insula-tenant-secrets"  # ClusterRole: read and make the Secrets of one tenant
+    gateway_service_account: str = "insula-gateway"  # in the release's namespace; bound to the role below
+    activity_role: str = "insula-gateway-activity"  # ClusterRole: write the Lease `activity` of one tenant
     gpu_resources: tuple[str, ...] = ()  # what nodes call their GPUs besides nvidia.com/gpu and nvidia.com/gpu.shared

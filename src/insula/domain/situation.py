@@ -167,6 +167,8 @@ class Situation:
         converse: Fingerprint of what the converse Job sets up; empty: no such Job now.
         probe: What the probe Jobs are for; empty: no such Jobs now.
         neighbour: The other tenant whose home they try; empty: none.
+        asleep: Whether Ollama has no pod until somebody asks.
+        obstacle: What keeps Ollama from waking, for whoever waits; empty: nothing.
         moving: Whether a pod is on a node that does not answer: it counts until it is gone, beside its successor.
     """
 
@@ -180,6 +182,8 @@ class Situation:
     probe: str = ""
     neighbour: str = ""
     moving: bool = False
+    asleep: bool = False
+    obstacle: str = ""
 
 
 @dataclass(frozen=True)

@@ -101,11 +101,21 @@ class UpstreamError(GatewayError):
     status = 502
 
 
+class OllamaRefusedError(GatewayError):
+    """The tenant's Ollama refused a prompt whose answer had begun already."""
+
+    status = 502
+
+
 class NotReadyError(GatewayError):
     """The tenant's Ollama, or the gateway itself, is not ready yet."""
 
     status = 503
     openai_type = "service_unavailable_error"
+
+
+class AsleepError(NotReadyError):
+    """The tenant's Ollama sleeps, and did not wake in reasonable time."""
 
 
 JSON_TYPE: Final = "application/json; charset=utf-8"

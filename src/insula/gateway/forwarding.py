@@ -4,6 +4,7 @@ import asyncio
 import json
 from collections.abc import AsyncGenerator, Iterator, Mapping
 from contextlib import aclosing, contextmanager
+from http import HTTPStatus
 from typing import Final
 
 import aiohttp
@@ -11,7 +12,7 @@ from aiohttp import web
 from yarl import URL
 
 from insula.domain.errors import cap
-from insula.gateway.errors import NotReadyError, UpstreamError
+from insula.gateway.errors import NotReadyError, OllamaRefusedError, UpstreamError
 from insula.gateway.records import Exchange, Outcome
 
 PIECE_BYTES: Final = 256 * 1024
@@ -30,6 +31,7 @@ _HOP_BY_HOP: Final = frozenset(
         "te", "trailer", "transfer-encoding", "upgrade",
     }
 )  # fmt: skip
+MAX_REFUSAL_BYTES: Final = 4096
 _LINES: Final = "application/x-ndjson"
 _EVENTS: Final = "text/event-stream"
 
@@ -122,16 +124,21 @@ async def _in_pieces(body: bytes) -> AsyncGenerator[bytes, None]:
 async def _send_back(
     request: web.BaseRequest, upstream: aiohttp.ClientResponse, exchange: Exchange, deadline: float
 ) -> web.StreamResponse:
-    response = web.StreamResponse(status=upstream.status, reason=upstream.reason, headers=_for_client(upstream))
-    response.headers.update(exchange.headers)
+    response = exchange.begun
+    if response is not None and upstream.status != HTTPStatus.OK:
+        said = await upstream.content.read(MAX_REFUSAL_BYTES)
+        raise OllamaRefusedError(f"Ollama answered {upstream.status}: {cap(said.decode(errors='replace').strip())}")
     exchange.status = upstream.status
     try:
-        await response.prepare(request)
+        if response is None:
+            response = web.StreamResponse(status=upstream.status, reason=upstream.reason, headers=_for_client(upstream))
+            response.headers.update(exchange.headers)
+            await response.prepare(request)
         try:
             await _copy(upstream, response, exchange, deadline)
         except _BrokenOffError as error:
             exchange.outcome, exchange.reason = Outcome.BROKEN_OFF, str(error)
-            await _end_broken(request, response, exchange)
+            await end_broken(request, response, exchange)
     except ConnectionError as error:
         raise ClientGoneError from error
     exchange.finish()
@@ -199,7 +206,7 @@ def _hear(closed: "asyncio.Future[None]") -> None:
         closed.exception()
 
 
-async def _end_broken(request: web.BaseRequest, response: web.StreamResponse, exchange: Exchange) -> None:
+async def end_broken(request: web.BaseRequest, response: web.StreamResponse, exchange: Exchange) -> None:
     """Tell a client of a stream in its own form that the answer is not whole; cut the connection of any other."""
     line = json.dumps({"error": exchange.reason}).encode()
     before = b"" if not bytes(exchange.tail) or bytes(exchange.tail).endswith(b"\n") else b"\n"

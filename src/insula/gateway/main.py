@@ -17,10 +17,12 @@ from aiohttp import web
 from prometheus_client import CollectorRegistry, Gauge
 
 from insula.gateway import admin, forwarding
+from insula.gateway.activities import Activities
 from insula.gateway.admission import FairAdmission
 from insula.gateway.answers import CAPACITY_BYTES, Answers
 from insula.gateway.batches import KeptBatches, NoBatches
 from insula.gateway.caching import Caching
+from insula.gateway.claims import Claims
 from insula.gateway.handing_in import HandingIn
 from insula.gateway.keyring import Keyring
 from insula.gateway.metering import Meter, Metered, Unmetered
@@ -29,10 +31,12 @@ from insula.gateway.records import Records
 from insula.gateway.remembering import Remembered
 from insula.gateway.replicas import Relay, Replicas
 from insula.gateway.room import Room
+from insula.gateway.rousing import Rouser
 from insula.gateway.running import Runner
 from insula.gateway.server import Gateway
 from insula.gateway.takings import Takings
 from insula.gateway.tenants import WatchedDirectory
+from insula.gateway.waking import Waker
 from insula.gateway.watches import Watches
 from insula.kube import config
 from insula.kube.client import Client
@@ -124,9 +128,10 @@ def gateway(
 async def serve(settings: Settings, access: config.Access) -> None:
     """Serve the homes of the cluster that `access` opens until SIGTERM or SIGINT, then drain."""
     registry = CollectorRegistry()
-    directory, keyring = WatchedDirectory(), Keyring(settings.keys)
+    activities, keyring = Activities(), Keyring(settings.keys)
+    directory = WatchedDirectory(on_change=activities.tell)
     replicas = Replicas(settings.own_address, settings.port)
-    watches = Watches(directory, replicas)
+    watches = Watches(directory, replicas, activities)
     readiness = admin.Readiness(
         {
             "tenants and their Ollamas are known": lambda: directory.synced,
@@ -147,6 +152,10 @@ async def serve(settings: Settings, access: config.Access) -> None:
         runner = Runner(ledger, session, f"http://127.0.0.1:{settings.port}", own, takings.writer)
         meter: Meter = Metered(takings) if settings.ledger else Unmetered()
         cache = Caching(Answers(time.monotonic, capacity_bytes=settings.cache_bytes), remembered, registry)
+        claims = Claims(client, activities)
+        waker = Waker(directory, activities, claims, Rouser(directory, activities, claims, session, registry))
+        stack.push_async_callback(claims.close)
+        stack.push_async_callback(waker.close)
         door = Gateway(
             keys=keyring,
             directory=directory,
@@ -160,6 +169,7 @@ async def serve(settings: Settings, access: config.Access) -> None:
             cache=cache,
             batches=KeptBatches(ledger, runner.look) if settings.ledger else NoBatches(),
             own=own,
+            waking=waker,
         )
         async with asyncio.TaskGroup() as group:
             following = watches.run(client, namespace=settings.namespace, service=settings.service)

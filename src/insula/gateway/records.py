@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Final, Protocol
 
+from aiohttp import web
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 from insula.gateway import tails
@@ -59,6 +60,10 @@ class Exchange:
     tail: tails.Tail = field(default_factory=tails.Tail)
     copy: tails.Copy | None = None
     """The whole answer, where somebody wants it."""
+    begun: web.StreamResponse | None = None
+    """The answer, where it had to begin before Ollama's: a stream that has said nothing yet."""
+    woken: float | None = None
+    """When the Ollama was awake, where it was waited for."""
     headers: dict[str, str] = field(default_factory=dict)
     """What every answer of the gateway's carries besides its own headers."""
     started: float = field(init=False)
@@ -146,6 +151,7 @@ class Records:
             "bytes_out": exchange.bytes_out,
             "model_digest": exchange.model_digest,
             "cache": exchange.cache,
+            "wake_seconds": None if exchange.woken is None else round(exchange.woken - exchange.started, 4),
             **vars(used),
         }
         present = {name: value for name, value in fields.items() if value not in (None, "")}

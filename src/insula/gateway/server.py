@@ -1,4 +1,4 @@
-"""The door itself: for each request key → tenant → path → cache → admission → stream, and one record at the end."""
+"""The door itself: each request goes key → tenant → path → cache → wake → admission → stream, and leaves a record."""
 
 import asyncio
 import math
@@ -13,7 +13,7 @@ import aiohttp
 import structlog
 from aiohttp import web
 
-from insula.gateway import admission, auth, clamping, errors, forwarding, paths, prompts, pulling
+from insula.gateway import admission, auth, clamping, errors, forwarding, heartbeats, paths, prompts, pulling
 from insula.gateway.admission import Admission
 from insula.gateway.batches import Batches, NoBatches
 from insula.gateway.caching import Cache, NoCache
@@ -28,6 +28,7 @@ from insula.gateway.remembering import Remembered
 from insula.gateway.replicas import Relay
 from insula.gateway.room import Room
 from insula.gateway.tenants import Directory, TenantRoute
+from insula.gateway.waking import AlwaysAwake, Waking
 from insula.services import logs
 
 # How long a prompt may wait at another replica before its answer begins.
@@ -62,6 +63,7 @@ class Gateway:
     cache: Cache = field(default_factory=NoCache)
     batches: Batches = field(default_factory=NoBatches)
     own: Pass = field(default_factory=Pass)
+    waking: Waking = field(default_factory=AlwaysAwake)
     upload_s: float = prompts.UPLOAD_S
     clock: Callable[[], float] = time.monotonic
     now: Callable[[], datetime] = _now
@@ -81,7 +83,7 @@ class Gateway:
             try:
                 return await self._answer(request, exchange)
             except GatewayError as error:
-                return _refuse(exchange, error)
+                return await _refuse(request, exchange, error)
             except (forwarding.ClientGoneError, ConnectionError):
                 _note_gone(exchange)
                 # What aiohttp does itself when it sees a client leave; any other error it would log as ours.
@@ -91,7 +93,8 @@ class Gateway:
                 raise
             except Exception:
                 _log.exception("request_failed", path=exchange.path)
-                return _refuse(exchange, GatewayError("the gateway failed; its log knows more under this request id"))
+                fault = GatewayError("the gateway failed; its log knows more under this request id")
+                return await _refuse(request, exchange, fault)
             finally:
                 self.records.write(exchange)
 
@@ -130,7 +133,17 @@ class Gateway:
         route = self.meter.judge(route, exchange)
         prompt = clamping.clamp(prompt, route.inference)
         return await self.cache.answer(
-            request, exchange, route, prompt, lambda: self._compute(request, exchange, route, prompt)
+            request,
+            exchange,
+            route,
+            prompt,
+            lambda: self.waking.answer(
+                request,
+                exchange,
+                route,
+                prompt,
+                lambda awake: self._compute(request, exchange, awake, prompt),
+            ),
         )
 
     async def _compute(
@@ -189,12 +202,15 @@ async def _send(request: web.BaseRequest, response: web.Response, exchange: Exch
     return response
 
 
-def _refuse(exchange: Exchange, error: GatewayError) -> web.Response:
+async def _refuse(request: web.BaseRequest, exchange: Exchange, error: GatewayError) -> web.StreamResponse:
     exchange.status = error.status
     exchange.outcome = Outcome.BROKEN_OFF if isinstance(error, UpstreamError) else Outcome.REFUSED
     exchange.reason = error.message
     exchange.logged = not isinstance(error, TooManyFailuresError)
     exchange.tenant = exchange.tenant or error.tenant
+    begun = await heartbeats.refuse(request, exchange, error)
+    if begun is not None:
+        return begun
     headers = errors.headers(error) | {"Content-Type": errors.JSON_TYPE, "Server": "insula", **exchange.headers}
     return web.Response(status=error.status, body=errors.body(error, openai=exchange.openai), headers=headers)
 

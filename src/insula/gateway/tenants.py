@@ -4,7 +4,7 @@ The directory keeps only the fields that a request needs, a few hundred bytes a 
 """
 
 import json
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol, TypeAlias
@@ -84,6 +84,8 @@ class WatchedDirectory:
     Every method takes raw objects and is idempotent; `replace_…` is for a full list, which also forgets the rest.
     """
 
+    on_change: Callable[[str], None] = lambda _namespace: None
+    """Is called with the namespace of a home whose Ollamas have changed."""
     _homes: dict[str, _Home] = field(default_factory=dict)  # by namespace
     _by_id: dict[str, str] = field(default_factory=dict)  # tenant-id → namespace
     _slices: dict[str, dict[str, tuple[_Ready, ...]]] = field(default_factory=dict)  # namespace → slice → ready Ollamas
@@ -161,6 +163,8 @@ class WatchedDirectory:
         for manifest in manifests:
             self.put_slice(manifest)
         self._slices_listed = True
+        for namespace in self._homes:
+            self.on_change(namespace)
 
     def put_slice(self, manifest: Manifest) -> None:
         """Take an EndpointSlice that was added or changed."""
@@ -169,6 +173,7 @@ class WatchedDirectory:
             self._put_home(metadata["namespace"], metadata["name"], _all_addresses(manifest))
         else:
             self._slices.setdefault(metadata["namespace"], {})[metadata["name"]] = _ready_ollamas(manifest)
+            self.on_change(metadata["namespace"])
 
     def drop_slice(self, manifest: Manifest) -> None:
         """Forget an EndpointSlice."""
@@ -178,6 +183,7 @@ class WatchedDirectory:
         of_namespace.pop(metadata["name"], None)
         if not of_namespace:
             self._slices.pop(metadata["namespace"], None)
+        self.on_change(metadata["namespace"])
 
     def _put_home(self, namespace: str, name: str, addresses: tuple[str, ...]) -> None:
         """Note at which addresses a home is, in place of those that one of its slices named before."""

@@ -8,6 +8,7 @@ from typing import Final
 
 from insula.domain import names
 from insula.domain.manifests import Manifest
+from insula.gateway.activities import Activities
 from insula.gateway.replicas import Replicas
 from insula.gateway.tenants import WatchedDirectory
 from insula.kube import kinds, watching
@@ -71,16 +72,23 @@ class Watches:
     Args:
         directory: Is told of homes and Ollamas.
         replicas: Is told of the gateway's own Service.
+        activities: Is told of the Leases that say which Ollamas sleep.
         clock: Seconds that never go back.
     """
 
     def __init__(
-        self, directory: WatchedDirectory, replicas: Replicas, *, clock: Callable[[], float] = time.monotonic
+        self,
+        directory: WatchedDirectory,
+        replicas: Replicas,
+        activities: Activities,
+        *,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.namespaces = Feed(
             directory.replace_namespaces, directory.put_namespace, directory.drop_namespace, clock=clock
         )
         self.slices = Feed(directory.replace_slices, directory.put_slice, directory.drop_slice, clock=clock)
+        self.activities = Feed(activities.replace, activities.put, activities.drop, clock=clock)
         self.replicas = Feed(replicas.replace, replicas.put, replicas.drop, clock=clock)
 
     @property
@@ -102,6 +110,8 @@ class Watches:
             components = f"{names.LABEL_COMPONENT} in ({names.HOME_ASSISTANT},{names.OLLAMA})"
             pods = watching.Watch(kinds.ENDPOINT_SLICE, selector=components)
             group.create_task(watching.follow(client, pods, self.slices))
+            leases = watching.Watch(kinds.LEASE, selector=names.LABEL_TENANT, fields=f"metadata.name={names.ACTIVITY}")
+            group.create_task(watching.follow(client, leases, self.activities))
             if service:
                 selector = f"{LABEL_SERVICE}={service}"
                 own = watching.Watch(kinds.ENDPOINT_SLICE, selector=selector, namespace=namespace)

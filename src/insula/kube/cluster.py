@@ -140,6 +140,10 @@ class Cluster:
         """Apply a manifest's status; what the object has become is in the cache when this returns."""
         return self._keep(await self._client.apply_status(manifest))
 
+    async def patch(self, ref: ObjectRef, patch: Manifest) -> Manifest:
+        """Merge a patch into an object; what it has become is in the cache when this returns."""
+        return self._keep(await self._client.merge_patch(ref, patch))
+
     async def delete(self, ref: ObjectRef) -> None:
         """Delete the object that the cache holds under this reference, and no later one of the same name.
 

@@ -10,6 +10,7 @@ from insula.domain.manifests import Manifest, ObjectRef, reference
 from insula.domain.models import ModelForm
 from insula.domain.platform import Platform
 from insula.domain.situation import Memory, Renderer, Situation, Stack
+from insula.domain.tenants import Tenant
 from insula.reconcile import (
     conditions,
     devices,
@@ -19,6 +20,7 @@ from insula.reconcile import (
     rotating,
     secrets,
     settling,
+    sleeping,
     status,
     terminating,
     turns,
@@ -31,6 +33,7 @@ from insula.reconcile import remembering as memories
 from insula.reconcile import standing as standings
 from insula.reconcile import verdict as verdicts
 from insula.reconcile.covers import covers
+from insula.reconcile.facts import Facts
 from insula.reconcile.job_reports import JobReport, JobState
 from insula.reconcile.model import Decision, Observed
 from insula.reconcile.reasons import Reason
@@ -107,7 +110,24 @@ def _view(
         )
         memory = replace(memory, upgrade=upgrade)
     facts = replace(facts, ollama=devices.report(memory, facts.ollama))
-    return View(observed, platform, standing, verdict, memory, facts, now)
+    sleep = _sleep(observed, verdict.tenant, memory, facts, now) if verdict.tenant and is_own else sleeping.Sleep()
+    facts = replace(facts, ollama=sleeping.report(sleep, facts.ollama))
+    return View(observed, platform, standing, verdict, memory, facts, now, sleep)
+
+
+def _sleep(observed: Observed, tenant: Tenant, memory: Memory, facts: Facts, now: datetime) -> sleeping.Sleep:
+    """Say whether Ollama sleeps. A home stays awake until it is set up, and while a Job works for it."""
+    is_set_up = not tenant.ollama.models or memory.conversing == memories.conversation(memory, tenant, facts)
+    is_busy = JobState.UNDER_WAY in (facts.pull.state, facts.converse.state)
+    missing = memories.missing_models(memory, tenant, facts)
+    return sleeping.judge(
+        observed.objects,
+        facts.ollama,
+        after_s=tenant.ollama.inference.sleep_after_s,
+        may_begin=facts.ollama.is_ready and is_set_up and not (missing or is_busy or tenant.suspended),
+        suspended=tenant.suspended,
+        now=now,
+    )
 
 
 def _render(view: View, render: Renderer) -> Stack:
@@ -135,6 +155,7 @@ def _build(view: View, stack: Stack, held: frozenset[ObjectRef]) -> Decision:
         create_secrets=secrets.wishes(view.tenant, view.memory, standings.identity(view.observed), view.observed),
         apply=_uncovered((each for each in house if reference(each) not in blocked), live),
         delete=prune.surplus(objects, rendered) + outdated,
+        activity=view.sleep.patch,
         look_again_s=_look_again(view),
     )
 
@@ -176,6 +197,8 @@ def _situate(view: View, *, probe: bool) -> Situation:
         converse=wanted if may_begin or has_begun else "",
         probe=probing,
         neighbour=walls.neighbour_of(probing),
+        asleep=view.sleep.asleep,
+        obstacle=view.sleep.obstacle,
         moving=any(ref.kind == "Pod" and workloads.is_lost(each) for ref, each in view.observed.objects.items()),
     )
 
@@ -222,6 +245,8 @@ def _look_again(view: View) -> float | None:
     move_in_s = devices.move_in_s(view.memory.gpu_failure, view.now)
     if move_in_s is not None:
         looks.append(move_in_s)
+    if view.sleep.look_in_s is not None:
+        looks.append(view.sleep.look_in_s)
     reports: tuple[JobReport, ...] = (view.facts.pull, view.facts.converse, *view.facts.probes)
     looks.extend(each.retry_in_s for each in reports if each.retry_in_s)
     rest_s = upgrading.rest_s(view.memory.upgrade, view.platform, view.now)

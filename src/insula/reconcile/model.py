@@ -35,6 +35,7 @@ OWNED_KINDS: Final[tuple[OwnedKind, ...]] = (
     OwnedKind("networking.k8s.io/v1", "NetworkPolicy", "networkpolicies"),
     OwnedKind("v1", "ServiceAccount", "serviceaccounts"),
     OwnedKind("rbac.authorization.k8s.io/v1", "RoleBinding", "rolebindings"),
+    OwnedKind("coordination.k8s.io/v1", "Lease", "leases"),
     OwnedKind("v1", "PersistentVolumeClaim", "persistentvolumeclaims"),
     OwnedKind("v1", "ConfigMap", "configmaps"),
     OwnedKind("v1", "Service", "services"),
@@ -167,6 +168,7 @@ class Decision:
         apply: To apply then, in order. Neither tuple holds what `covers` found unchanged.
         delete: To delete last, in order, in the background; "not found" is success. A Namespace in it destroys data:
             confirm with the API server, not the cache, that the Tenant is gone, and keep a brake on many at once.
+        activity: The patch of the Lease that says whether Ollama sleeps; it carries the version that was judged.
         status: The Tenant's whole `.status`; None: nothing to write.
         events: Transitions only.
         turn: How the home stands in the queue of a change; None: it has nothing that runs.
@@ -177,6 +179,7 @@ class Decision:
     create_secrets: tuple[SecretWish, ...] = ()
     apply: tuple[Manifest, ...] = ()
     delete: tuple[ObjectRef, ...] = ()
+    activity: Manifest | None = None
     status: Manifest | None = None
     events: tuple[EventWish, ...] = ()
     turn: Turn | None = None
@@ -185,4 +188,5 @@ class Decision:
     @property
     def is_empty(self) -> bool:
         """Say whether nothing is to be written; a next look may still be due."""
-        return not (self.ground or self.create_secrets or self.apply or self.delete or self.status or self.events)
+        writes = (self.ground, self.create_secrets, self.apply, self.delete, self.activity, self.status, self.events)
+        return not any(writes)

@@ -15,6 +15,7 @@ PRUNED_KINDS: Final = (
     "Deployment",
     "Service",
     "ConfigMap",
+    "Lease",
     "RoleBinding",
     "ServiceAccount",
     "NetworkPolicy",

@@ -17,12 +17,13 @@ def must_wait(view: View, house: Iterable[Manifest]) -> bool:
 
 
 def restarting(house: Iterable[Manifest], objects: Mapping[ObjectRef, Manifest]) -> frozenset[ObjectRef]:
-    """Return the Deployments whose pods would be made anew."""
+    """Return the Deployments whose pods would be made anew; one without pods waits for nobody."""
     return frozenset(
         reference(each)
         for each in house
         if each["kind"] == "Deployment"
         and (live := objects.get(reference(each))) is not None
+        and 0 not in (live["spec"].get("replicas"), each["spec"]["replicas"])
         and _mark(live) != _mark(each)
     )
 

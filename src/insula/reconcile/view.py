@@ -1,6 +1,6 @@
 """All that a condition may look at, and what it finds."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from insula.domain.conditions import ConditionStatus
@@ -10,6 +10,7 @@ from insula.domain.tenants import Tenant
 from insula.reconcile.facts import Facts
 from insula.reconcile.model import Observed
 from insula.reconcile.reasons import TROUBLE, Reason
+from insula.reconcile.sleeping import Sleep
 from insula.reconcile.standing import Standing
 from insula.reconcile.verdict import Verdict
 
@@ -25,6 +26,7 @@ class View:
     memory: Memory
     facts: Facts
     now: datetime
+    sleep: Sleep = field(default_factory=Sleep)
 
     @property
     def tenant(self) -> Tenant:

@@ -42,7 +42,7 @@ def report(
     if deployment is None:
         return Workload(False, Reason.MAKING, f"{title} is being made")
     pods = reading.pods(objects, name)
-    present = [pod for pod in pods if not _is_over(pod)]
+    present = [pod for pod in pods if not is_over(pod)]
     staying = [pod for pod in present if not reading.is_leaving(pod)]
     if not staying:
         return _without_pod(deployment, present, title)
@@ -161,6 +161,6 @@ def _is_current(pod: Manifest, deployment: Manifest) -> bool:
     return reading.rendered_hash(pod) == reading.rendered_hash(deployment["spec"]["template"])
 
 
-def _is_over(pod: Manifest) -> bool:
+def is_over(pod: Manifest) -> bool:
     """Say whether a pod was evicted or ended: its Deployment makes another."""
     return reading.status(pod).get("phase") in ("Failed", "Succeeded")

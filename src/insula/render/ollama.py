@@ -55,20 +55,21 @@ def services(tenant: Tenant, platform: Platform) -> tuple[Manifest, ...]:
     )
 
 
-def deployment(tenant: Tenant, platform: Platform, *, instead_of: str = "") -> Manifest:
+def deployment(tenant: Tenant, platform: Platform, *, instead_of: str = "", asleep: bool = False) -> Manifest:
     """Return the Deployment; `Recreate`, for a GPU is rarely free twice.
 
     Args:
         tenant: Whose it is.
         platform: The provider's settings.
         instead_of: UID of the last pod whose GPU failed; another one is another pod, that may get another device.
+        asleep: Whether it has no pod until somebody asks.
     """
     spec = pods.pod_basics(names.OLLAMA, platform, gpu=tenant.ollama.device if tenant.ollama.gpu else None) | {
         "terminationGracePeriodSeconds": STOP_S,
         "containers": [_container(tenant, platform)],
         "volumes": [_store(tenant), pods.scratch_volume("tmp", "1Gi"), *_shared(tenant)],
     }
-    return pods.deployment(tenant, names.OLLAMA, spec, instead_of or None)
+    return pods.deployment(tenant, names.OLLAMA, spec, instead_of or None, asleep=asleep)
 
 
 def _container(tenant: Tenant, platform: Platform) -> Manifest:

@@ -34,8 +34,12 @@ def template(
     }
 
 
-def deployment(tenant: Tenant, component: str, spec: Mapping[str, Any], contents: Any = None) -> Manifest:
-    """Return a Deployment of one pod, none while suspended; `Recreate`, for two pods on one volume are damage.
+def deployment(
+    tenant: Tenant, component: str, spec: Mapping[str, Any], contents: Any = None, *, asleep: bool = False
+) -> Manifest:
+    """Return a Deployment of one pod, none while suspended or asleep.
+
+    `Recreate`, for two pods on one volume are damage.
 
     The template bears a hash of itself and of `contents`, which the pod reads at its start alone. So another template
     is another hash, on the Deployment and on each pod that was made of it.
@@ -46,7 +50,7 @@ def deployment(tenant: Tenant, component: str, spec: Mapping[str, Any], contents
         "kind": "Deployment",
         "metadata": objects.metadata(tenant.name, component, component=component),
         "spec": {
-            "replicas": 0 if tenant.suspended else 1,
+            "replicas": 0 if tenant.suspended or asleep else 1,
             "revisionHistoryLimit": 2,
             "strategy": {"type": "Recreate"},
             "selector": {"matchLabels": objects.selector(tenant.name, component)},

@@ -8,6 +8,7 @@ from insula.domain.situation import Situation, Stack
 from insula.domain.tenants import Tenant
 from insula.render import (
     accounts,
+    activity,
     home_assistant,
     jobs,
     namespace,
@@ -46,6 +47,9 @@ def _ground(tenant: Tenant, situation: Situation, platform: Platform) -> Iterato
     yield quota.limit_range(tenant)
     yield from network.policies(tenant, platform)
     yield from accounts.service_accounts(tenant.name)
+    if tenant.ollama.inference.sleep_after_s is not None:
+        yield activity.gateway_binding(tenant.name, platform)
+        yield activity.lease(tenant.name, situation.obstacle)
 
 
 def _house(tenant: Tenant, situation: Situation, platform: Platform) -> Iterator[Manifest]:
@@ -55,7 +59,7 @@ def _house(tenant: Tenant, situation: Situation, platform: Platform) -> Iterator
     yield home_assistant.service(tenant)
     yield from ollama.services(tenant, platform)
     yield home_assistant.deployment(tenant, platform, is_taken_back=situation.memory.upgrade.is_taken_back)
-    yield ollama.deployment(tenant, platform, instead_of=situation.memory.gpu_failure.replaced)
+    yield ollama.deployment(tenant, platform, instead_of=situation.memory.gpu_failure.replaced, asleep=situation.asleep)
     if platform.issuer_name:
         yield route.certificate(tenant, platform)
     if situation.pull and tenant.ollama.models and not tenant.suspended:

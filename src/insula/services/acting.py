@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable
 from datetime import datetime
 from typing import Final, Protocol
 
-from insula.domain import names
+from insula.domain import activity, names
 from insula.domain.errors import ConflictError, InsulaError, RefusedError
 from insula.domain.manifests import Manifest, ObjectRef, reference
 from insula.kube import events
@@ -105,6 +105,9 @@ class Actor:
             failures += await _caught(self._grip.apply(manifest))
         for ref in decision.delete:
             failures += await _caught(self._delete(name, ref, observed))
+        if decision.activity is not None and not failures:
+            lease = ObjectRef(activity.API_VERSION, activity.KIND, names.namespace(name), names.ACTIVITY)
+            failures += await _caught(self._grip.patch(lease, decision.activity))
         return failures
 
     async def _make_secret(self, name: str, wish: SecretWish) -> None:

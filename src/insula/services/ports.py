@@ -44,6 +44,9 @@ class Hands(Protocol):
     async def create(self, manifest: Manifest) -> Manifest:
         """Create an object; `ConflictError` where the name is taken."""
 
+    async def patch(self, ref: ObjectRef, patch: Manifest) -> Manifest:
+        """Merge a patch into an object; `ConflictError` where it is not the version that the patch names."""
+
     async def delete(self, ref: ObjectRef) -> None:
         """Delete the object that was seen, and no later one of the same name; none is fine."""
 

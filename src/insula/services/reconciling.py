@@ -75,6 +75,7 @@ class Reconciler:
                 applied=[str(manifest["kind"]) for manifest in (*decision.ground, *decision.apply)],
                 secrets=[wish.ref.name for wish in decision.create_secrets],
                 deleted=[str(ref) for ref in decision.delete],
+                activity=decision.activity["spec"]["holderIdentity"] if decision.activity else "",
                 status=decision.status is not None,
                 events=[event.reason for event in decision.events],
             )

@@ -7,7 +7,7 @@ import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import aiohttp
@@ -16,13 +16,17 @@ from aiohttp import web
 from prometheus_client import CollectorRegistry
 
 from insula.domain import names
+from insula.domain.activity import SleepState, written
+from insula.domain.errors import ConflictError, NotFoundError, UnavailableError
 from insula.domain.inference import Inference
-from insula.domain.manifests import Manifest
+from insula.domain.manifests import Manifest, ObjectRef
 from insula.gateway import forwarding
+from insula.gateway.activities import Activities
 from insula.gateway.admission import Admission, FairAdmission
 from insula.gateway.answers import Answers
 from insula.gateway.batches import Batches, NoBatches
 from insula.gateway.caching import Caching
+from insula.gateway.claims import Claims
 from insula.gateway.metering import Meter, Unmetered
 from insula.gateway.passes import Pass
 from insula.gateway.prompts import UPLOAD_S
@@ -30,8 +34,10 @@ from insula.gateway.records import Records
 from insula.gateway.remembering import KEPT_BYTES, Remembered
 from insula.gateway.replicas import Relay, Replicas
 from insula.gateway.room import CAPACITY_BYTES, Room
+from insula.gateway.rousing import LIMIT_S, Rouser
 from insula.gateway.server import Gateway
 from insula.gateway.tenants import WatchedDirectory
+from insula.gateway.waking import Patience, Waker
 from insula.services import logs
 from insula.services.keys import SigningKeys, VerifyKeys
 
@@ -96,6 +102,53 @@ def a_home_slice(tenant: str, *addresses: str, ready: bool | None = True) -> Man
 
 
 @dataclass
+class FakeLeases:
+    """The API server's Leases, of one home: it refuses what was judged of another version, and can be away."""
+
+    lease: Manifest | None = None
+    is_away: bool = False
+    told: Callable[[Manifest], None] = lambda _lease: None
+    states: list[str] = field(default_factory=list)
+    written: asyncio.Event = field(default_factory=asyncio.Event)
+
+    async def get(self, ref: ObjectRef) -> Manifest:
+        if self.is_away:
+            raise UnavailableError("the API server is away")
+        if self.lease is None:
+            raise NotFoundError("no such Lease")
+        return self.lease
+
+    async def merge_patch(self, ref: ObjectRef, patch: Any) -> Manifest:
+        lease = await self.get(ref)
+        if patch["metadata"]["resourceVersion"] != lease["metadata"]["resourceVersion"]:
+            raise ConflictError("another version")
+        self.states.append(patch["spec"]["holderIdentity"])
+        self.write(**patch["spec"])
+        self.written.set()
+        return self.lease or lease
+
+    def write(self, *, obstacle: str | None = None, tell: bool = True, **spec: str) -> None:
+        """Write as the operator does; without `tell` the gateway's watch is late."""
+        version = int(self.lease["metadata"]["resourceVersion"]) + 1 if self.lease else 1
+        before = self.lease["spec"] if self.lease else {}
+        marks = self.lease["metadata"]["annotations"] if self.lease else {}
+        metadata = {
+            "name": names.ACTIVITY,
+            "namespace": names.namespace("alice"),
+            "resourceVersion": str(version),
+            "annotations": marks if obstacle is None else {names.ANNOTATION_OBSTACLE: obstacle},
+        }
+        self.lease = {"metadata": metadata, "spec": before | spec}
+        if tell:
+            self.told(self.lease)
+
+    def say(self, state: SleepState, *, idle_s: float = 0, tell: bool = True) -> None:
+        """Write a state and since when nobody has asked."""
+        when = written(datetime.now(UTC) - timedelta(seconds=idle_s))
+        self.write(holderIdentity=state.value, renewTime=when, tell=tell)
+
+
+@dataclass
 class FakeOllama:
     """Answers with `chunks`, waiting for `gate` before the last one; notes what it was asked and who left early."""
 
@@ -104,6 +157,8 @@ class FakeOllama:
     status: int = 200
     gate: asyncio.Event | None = None
     break_off: bool = False
+    drop_first: bool = False  # whether it drops the first prompt before a byte
+    dropped: asyncio.Event = field(default_factory=asyncio.Event)
     models: tuple[str, ...] = ("gemma3:270m",)
     asked: list[tuple[str, str]] = field(default_factory=list)
     bodies: list[bytes] = field(default_factory=list)
@@ -119,6 +174,11 @@ class FakeOllama:
             models = [{"name": name, "model": name, "digest": DIGEST} for name in self.models]
             return web.json_response({"models": models})
         self.bodies.append(await request.read())
+        if self.drop_first and request.transport is not None:
+            self.drop_first = False
+            self.dropped.set()
+            request.transport.abort()
+            return web.Response()
         response = web.StreamResponse(
             status=self.status, headers={"Content-Type": self.content_type, "X-Own": "yes", "Keep-Alive": "timeout=5"}
         )
@@ -152,6 +212,11 @@ class House:
     client: aiohttp.ClientSession
     lines: io.StringIO
     cache: Caching
+    leases: FakeLeases
+
+    def ready(self, *, ready: bool = True) -> None:
+        """Let the watch tell that Alice's Ollama is ready, or not any more."""
+        self.directory.put_slice(a_slice("alice", "127.0.0.1", port=self.ollama.port, ready=ready))
 
     @property
     def key(self) -> str:
@@ -208,11 +273,16 @@ async def a_house(
     room_bytes: int = CAPACITY_BYTES,
     replicas: Replicas | None = None,
     signing: SigningKeys | None = None,
+    leases: FakeLeases | None = None,
+    patience: Patience | None = None,
+    limit_s: float = LIMIT_S,
     host: str = "127.0.0.1",
 ) -> AsyncIterator[House]:
     ollama = ollama or FakeOllama()
     signing, replicas = signing or SigningKeys.generate(), replicas or Replicas()
-    directory, lines, registry = WatchedDirectory(), io.StringIO(), CollectorRegistry()
+    activities, leases = Activities(), leases or FakeLeases()
+    leases.told = activities.put
+    directory, lines, registry = WatchedDirectory(on_change=activities.tell), io.StringIO(), CollectorRegistry()
     logs.configure(json=True, stream=lines)
     behind = web.Application(client_max_size=2**27)
     behind.router.add_route("*", "/{path:.*}", ollama.handle)
@@ -229,6 +299,9 @@ async def a_house(
             directory.replace_namespaces([alice, a_namespace("bob", BOB)])
         remembered = Remembered(session, clock, kept_bytes=kept_bytes)
         cache = Caching(Answers(clock), remembered, registry)
+        claims = Claims(leases, activities)
+        rouser = Rouser(directory, activities, claims, session, registry, limit_s=limit_s)
+        waker = Waker(directory, activities, claims, rouser, patience=patience or Patience())
         door = Gateway(
             keys=VerifyKeys.from_json(signing.verify_keys_json()),
             directory=directory,
@@ -243,9 +316,12 @@ async def a_house(
             own=own or Pass(),
             upload_s=upload_s,
             cache=cache,
+            waking=waker,
             clock=clock,
             now=now,
         )
         async with serving(door.application(), host, replicas.port) as port:
-            yield House(f"http://{host}:{port}", ollama, signing, directory, registry, client, lines, cache)
+            yield House(f"http://{host}:{port}", ollama, signing, directory, registry, client, lines, cache, leases)
+            await waker.close()
+            await claims.close()
             await remembered.close()

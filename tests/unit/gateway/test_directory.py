@@ -1,6 +1,7 @@
 from gateway_house import ALICE, BOB, a_home_slice, a_namespace, a_slice
 
 from insula.domain import names
+from insula.gateway.activities import Activities
 from insula.gateway.replicas import Replicas
 from insula.gateway.tenants import TenantRoute, WatchedDirectory
 from insula.gateway.watches import STALE_AFTER_S, Watches
@@ -168,7 +169,7 @@ def test_the_directory_is_complete_only_when_both_kinds_were_listed() -> None:
 def test_a_watch_that_shows_no_sign_of_life_makes_the_directory_stale() -> None:
     now = 0.0
     directory = WatchedDirectory()
-    watches = Watches(directory, Replicas(), clock=lambda: now)
+    watches = Watches(directory, Replicas(), Activities(), clock=lambda: now)
     for feed, item in (
         (watches.namespaces, a_namespace("alice", ALICE)),
         (watches.slices, a_slice("alice", "10.0.0.7")),
@@ -186,7 +187,7 @@ def test_a_watch_that_shows_no_sign_of_life_makes_the_directory_stale() -> None:
 
 def test_a_watch_hands_on_what_changed_and_what_went() -> None:
     directory = WatchedDirectory()
-    watches = Watches(directory, Replicas())
+    watches = Watches(directory, Replicas(), Activities())
     watches.namespaces.upsert(a_namespace("alice", ALICE))
     assert directory.find(ALICE) is not None
     watches.namespaces.remove(a_namespace("alice", ALICE))

@@ -1,6 +1,6 @@
 """What is rendered, what is watched and what is pruned are the same kinds."""
 
-from builders import MODELS_UID, a_platform, a_situation
+from builders import MODELS_UID, a_platform, a_situation, a_sleeper
 from insula.kube import kinds
 from insula.reconcile import prune
 from insula.reconcile.model import NAMESPACE_KIND, OWNED_KINDS, POD_KIND
@@ -8,7 +8,7 @@ from insula.render.stack import stack
 
 
 def test_every_rendered_kind_is_watched() -> None:
-    rendered = stack(a_situation(route=True, pull=MODELS_UID, converse="fingerprint"), a_platform())
+    rendered = stack(a_situation(a_sleeper(), route=True, pull=MODELS_UID, converse="fingerprint"), a_platform())
     seen = {(each["apiVersion"], each["kind"]) for each in (*rendered.ground[1:], *rendered.house)}
     assert seen == {(each.api_version, each.kind) for each in OWNED_KINDS}
 

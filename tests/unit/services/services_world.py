@@ -81,6 +81,12 @@ class FakeCluster:
             raise ConflictError(f"{reference(manifest)} exists already")
         return self._write("create", manifest)
 
+    async def patch(self, ref: ObjectRef, patch: Manifest) -> Manifest:
+        self._fail("patch", ref)
+        self.done.append(f"patch {ref.kind}/{ref.name}")
+        self.live[ref] = self.live.get(ref, {}) | patch
+        return self.live[ref]
+
     async def delete(self, ref: ObjectRef) -> None:
         self._fail("delete", ref)
         self.done.append(f"delete {ref.kind}/{ref.name}")
