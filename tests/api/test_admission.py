@@ -24,6 +24,7 @@ EVERYBODY: Final = "system:authenticated"
 MALLORY: Final = "mallory@example.com"
 RBAC: Final = "rbac.authorization.k8s.io"
 NETWORKING: Final = "networking.k8s.io/v1"
+COORDINATION: Final = "coordination.k8s.io/v1"
 CERT_MANAGER: Final = "system:serviceaccount:cert-manager:cert-manager"
 REPLICA_SETS: Final = "system:serviceaccount:kube-system:replicaset-controller"
 
@@ -218,6 +219,10 @@ STRAYINGS: Final[Mapping[str, Request]] = {
     "open the gateway": creation("NetworkPolicy", "x", version=NETWORKING, namespace=RELEASE, spec=OPEN_ALL),
     "write other settings beside its own": creation("ConfigMap", "insula-platform", namespace=RELEASE),
     "let somebody else read a home's Secrets": requests.create(a_binding("insula-tenant-secrets", MALLORY)),
+    "let somebody else write a home's Lease": requests.create(a_binding("insula-gateway-activity", MALLORY)),
+    "give a home's Secrets to the gateway": requests.create(
+        a_binding("insula-tenant-secrets", "insula-gateway", of=RELEASE)
+    ),
     "bind another role": requests.create(a_binding("view", "insula-operator", of=RELEASE)),
 }
 
@@ -248,6 +253,24 @@ async def test_the_operator_writes_its_own_objects_beside_the_homes(home: str, o
     await attempt(operator, creation("ConfigMap", "insula-verify-keys", namespace=RELEASE))
     await attempt(operator, creation("Secret", "insula-signing-keys", namespace=RELEASE))
     await attempt(operator, creation("Lease", "insula-operator", version="coordination.k8s.io/v1", namespace=RELEASE))
+
+
+async def test_the_gateway_may_renew_a_homes_lease_and_mallory_may_not(
+    home: str, server: ApiServer, admin: Client, operator: Client, mallory: Client
+) -> None:
+    metadata = {"labels": names.owned_labels("walled")}
+    await admin.apply(an_object("Lease", names.ACTIVITY, version=COORDINATION, metadata=metadata))
+    binding = a_binding("insula-gateway-activity", "insula-gateway", of=RELEASE)
+    await attempt(operator, requests.create(binding))
+    await admin.apply(binding)
+    renewal = change("Lease", names.ACTIVITY, {"spec": {"holderIdentity": "awake"}}, version=COORDINATION)
+    rename = change("Lease", names.ACTIVITY, {"metadata": {"labels": {names.LABEL_TENANT: "x"}}}, version=COORDINATION)
+    async with acting_as(server, f"system:serviceaccount:{RELEASE}:insula-gateway") as gateway:
+        await attempt(gateway, renewal)
+        with pytest.raises(ForbiddenError, match="ValidatingAdmissionPolicy 'insula-homes'"):
+            await attempt(gateway, rename)
+    with pytest.raises(ForbiddenError, match="ValidatingAdmissionPolicy 'insula-homes'"):
+        await attempt(mallory, renewal)
 
 
 async def test_a_home_cannot_be_counterfeited(home: str, server: ApiServer, admin: Client) -> None:

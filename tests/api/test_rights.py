@@ -42,6 +42,10 @@ escalate    clusterroles.rbac                          cluster   no       no    
 impersonate users                                      cluster   no       no       no       no       no
 delete      validatingadmissionpolicies.admission      cluster   no       no       no       no       no
 bind        clusterroles.rbac/insula-tenant-secrets    cluster   yes      no       no       no       no
+bind        clusterroles.rbac/insula-gateway-activity  cluster   yes      no       no       no       no
+watch       leases.coordination.k8s.io/activity        cluster   yes      yes      no       no       no
+watch       leases.coordination.k8s.io                 cluster   yes      no       no       no       no
+patch       leases.coordination.k8s.io/activity        cluster   yes      no       no       no       no
 
 get         secrets/gateway-key                        home      yes      no       no       no       no
 get         secrets/platform-account                   home      yes      no       no       no       no
@@ -66,6 +70,9 @@ create      services                                   home      yes      no    
 create      rolebindings.rbac                          home      yes      no       no       no       no
 list        endpointslices.discovery.k8s.io            home      no       yes      no       no       no
 patch       namespaces                                 home      yes      no       no       no       no
+patch       leases.coordination.k8s.io/activity        home      yes      yes      no       no       no
+patch       leases.coordination.k8s.io/another         home      yes      no       no       no       no
+create      leases.coordination.k8s.io                 home      yes      no       no       no       no
 
 get         secrets/insula-signing-keys                release   yes      no       no       no       no
 list        secrets                                    release   no       no       no       no       no
@@ -99,9 +106,14 @@ async def home(release: None, admin: Client) -> str:
     namespace = names.namespace(tenant)
     binding = {"apiVersion": "rbac.authorization.k8s.io/v1", "kind": "RoleBinding"}
     operator = {"kind": "ServiceAccount", "name": "insula-operator", "namespace": RELEASE}
+    gateway = {"kind": "ServiceAccount", "name": "insula-gateway", "namespace": RELEASE}
     owner = {"kind": "User", "name": OWNER, "apiGroup": "rbac.authorization.k8s.io"}
     await admin.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace}})
-    for role, subject in (("insula-tenant-secrets", operator), ("insula-tenant-viewer", owner)):
+    for role, subject in (
+        ("insula-tenant-secrets", operator),
+        ("insula-gateway-activity", gateway),
+        ("insula-tenant-viewer", owner),
+    ):
         reference = {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": role}
         metadata = {"name": role, "namespace": namespace}
         await admin.apply(binding | {"metadata": metadata, "roleRef": reference, "subjects": [subject]})
