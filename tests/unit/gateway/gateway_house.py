@@ -157,7 +157,7 @@ class FakeOllama:
     status: int = 200
     gate: asyncio.Event | None = None
     break_off: bool = False
-    drop_first: bool = False  # whether it drops the first prompt before a byte
+    drops: int = 0  # how many prompts it still drops before a byte
     dropped: asyncio.Event = field(default_factory=asyncio.Event)
     models: tuple[str, ...] = ("gemma3:270m",)
     asked: list[tuple[str, str]] = field(default_factory=list)
@@ -174,9 +174,10 @@ class FakeOllama:
             models = [{"name": name, "model": name, "digest": DIGEST} for name in self.models]
             return web.json_response({"models": models})
         self.bodies.append(await request.read())
-        if self.drop_first and request.transport is not None:
-            self.drop_first = False
-            self.dropped.set()
+        if self.drops and request.transport is not None:
+            self.drops -= 1
+            if not self.drops:
+                self.dropped.set()
             request.transport.abort()
             return web.Response()
         response = web.StreamResponse(
