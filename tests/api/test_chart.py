@@ -108,10 +108,11 @@ def test_an_upgrade_that_reuses_values_without_a_ledger_makes_the_usual_one() ->
 def test_a_ledger_in_postgresql_needs_no_volume_and_takes_its_url_from_the_secret() -> None:
     setting = 'ledger.database.secretName="database"'
     assert not chart.of_kinds("PersistentVolumeClaim", among=chart.rendered(setting))
-    (container,) = named("Deployment", "insula-ledger", setting)["spec"]["template"]["spec"]["containers"]
-    (url,) = [each for each in container["env"] if each["name"] == "INSULA_LEDGER_URL"]
-    assert url["valueFrom"] == {"secretKeyRef": {"name": "database", "key": "url"}}
-    assert [each["name"] for each in container["volumeMounts"]] == ["tmp"]
+    pod = named("Deployment", "insula-ledger", setting)["spec"]["template"]["spec"]
+    (volume,) = [each for each in pod["volumes"] if "secret" in each]
+    assert volume["secret"] == {"secretName": "database", "items": [{"key": "url", "path": "url"}]}
+    (container,) = pod["containers"]
+    assert [each["name"] for each in container["volumeMounts"]] == ["tmp", volume["name"]]
 
 
 def test_a_gateways_second_port_is_reached_by_known_api_servers_alone() -> None:

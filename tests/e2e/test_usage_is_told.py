@@ -46,6 +46,23 @@ def test_usage_agrees_with_what_ollama_measured(alice: Home) -> None:
     assert booked(alice)[0] - seconds == pytest.approx(sum(computed), rel=0.01)
 
 
+def test_a_home_is_answered_while_the_ledger_is_away_and_what_it_used_is_told_afterwards(alice: Home) -> None:
+    cluster, scale = alice.cluster, ("scale", "deployment/insula-ledger", "-n", RELEASE_NAMESPACE)
+    seconds, requests = booked(alice)
+    began = datetime.now(UTC)
+    cluster.kubectl(*scale, "--replicas=0")
+    try:
+        pods = ("get", "pods", "-n", RELEASE_NAMESPACE, "-l", "app.kubernetes.io/component=ledger", "-o", "name")
+        until("the ledger being gone", lambda: not cluster.kubectl(*pods).strip(), timeout_s=60)
+        assert alice.ask("What is four and four?")["answer"].strip()
+    finally:
+        cluster.kubectl(*scale, "--replicas=1")
+        cluster.rolled_out(RELEASE_NAMESPACE, "deployment/insula-ledger")
+    computed = measured(alice, began)
+    until("the prompt being booked", lambda: booked(alice)[1] == requests + len(computed), timeout_s=TOLD_S)
+    assert booked(alice)[0] - seconds == pytest.approx(sum(computed), rel=0.01)
+
+
 def test_whoever_has_no_role_does_not_see_what_homes_use(alice: Home) -> None:
     as_somebody = ("--as=somebody@example.com", "get", "--raw")
     path = f"/api/v1/namespaces/{RELEASE_NAMESPACE}/services/insula-ledger:ledger/proxy/usage"

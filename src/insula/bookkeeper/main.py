@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
+from pathlib import Path
 from typing import Annotated, Final
 
 import structlog
@@ -16,7 +17,7 @@ from prometheus_client import CollectorRegistry, Gauge
 
 from insula.bookkeeper.batches import Batches
 from insula.bookkeeper.server import Bookkeeper
-from insula.domain.errors import UnavailableError
+from insula.domain.errors import NotFoundError, UnavailableError
 from insula.ledger.batches import BatchStore
 from insula.ledger.database import Database
 from insula.ledger.usage import UsageBook
@@ -24,6 +25,7 @@ from insula.services import health, logs
 
 # A database that starts together with us is there within seconds; one that is away is not waited for in a rush.
 MIGRATE_AGAIN_S: Final = 2.0
+USUAL_URL: Final = "sqlite:////var/lib/insula/ledger.sqlite3"
 FORGET_EVERY_S: Final = 3600.0
 
 app = typer.Typer(help="The book of what homes use.", add_completion=False)
@@ -43,10 +45,10 @@ class Settings:
 @app.callback(invoke_without_command=True)
 def ledger(
     *,
-    url: Annotated[
-        str,
-        typer.Option(envvar="INSULA_LEDGER_URL", help="The database: sqlite:////path, or postgresql://…; a secret."),
-    ] = "sqlite:////var/lib/insula/ledger.sqlite3",
+    url_file: Annotated[
+        Path | None,
+        typer.Option(envvar="INSULA_LEDGER_URL_FILE", help="File that holds the database's URL; without, SQLite."),
+    ] = None,
     host: Annotated[str, typer.Option(envvar="INSULA_LEDGER_HOST", help="Address to listen on.")] = "0.0.0.0",  # noqa: S104
     port: Annotated[int, typer.Option(envvar="INSULA_LEDGER_PORT", help="Port for gateways and people.")] = 8090,
     admin_port: Annotated[int, typer.Option(envvar="INSULA_LEDGER_ADMIN_PORT", help="Health and metrics.")] = 8080,
@@ -54,7 +56,24 @@ def ledger(
 ) -> None:
     """Keep the book of what homes have used of the models."""
     logs.configure(level=log_level)
-    asyncio.run(_until_told(Settings(url, host, port, admin_port)))
+    asyncio.run(_until_told(Settings(read_url(url_file), host, port, admin_port)))
+
+
+def read_url(file: Path | None) -> str:
+    """Return the URL that a file holds, that of the usual SQLite without one.
+
+    Raises:
+        NotFoundError: There is no such file.
+    """
+    if file is None:
+        return USUAL_URL
+    try:
+        return file.read_text(encoding="utf-8").strip()
+    except OSError as error:
+        raise NotFoundError(
+            f"{file} cannot be read: {error.strerror}",
+            remedy="check ledger.database of the chart's values, and the Secret that it names",
+        ) from error
 
 
 async def _until_told(settings: Settings) -> None:

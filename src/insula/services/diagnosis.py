@@ -89,7 +89,7 @@ async def _definitions(cluster: Cluster) -> list[Finding]:
 
 async def _components(cluster: Cluster) -> list[Finding]:
     result = []
-    for component in ("operator", "gateway"):
+    for component in ("operator", "gateway", "ledger"):
         found = await cluster.list("apps/v1", "Deployment", labels={**OURS, COMPONENT: component})
         result.append(findings.deployment(component, found))
     return result

@@ -11,7 +11,8 @@ from typing import Any
 import aiohttp
 import pytest
 
-from insula.bookkeeper.main import Settings, serve
+from insula.bookkeeper.main import Settings, read_url, serve
+from insula.domain.errors import NotFoundError
 from insula.domain.inference import Priority
 from insula.domain.usage import Account, Amount, Flush
 
@@ -138,3 +139,12 @@ async def test_a_database_that_is_away_is_waited_for(tmp_path: Path) -> None:
         directory.mkdir()
         await ledger.becomes_ready()
         assert (await ledger.ask("POST", "/flush", json=a_flush()))[0] == 200
+
+
+def test_the_databases_url_is_read_from_a_file_and_is_that_of_a_volume_without_one(tmp_path: Path) -> None:
+    file = tmp_path / "url"
+    file.write_text("postgresql://insula@db/insula\n")
+    assert read_url(file) == "postgresql://insula@db/insula"
+    assert read_url(None).startswith("sqlite:////")
+    with pytest.raises(NotFoundError, match="Secret"):
+        read_url(tmp_path / "nothing")
