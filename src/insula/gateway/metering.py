@@ -17,6 +17,7 @@ from insula.gateway.tails import Figures
 from insula.gateway.takings import Takings
 from insula.gateway.tenants import TenantRoute
 
+_EMBED: Final = ("api_embed", "api_embeddings")
 QUOTA_HEADER: Final = "X-Insula-Quota"
 
 
@@ -104,8 +105,9 @@ class Metered:
 def cost(exchange: Exchange, told: Figures, *, openai: bool, begun: float) -> Amount:
     """Return what an answer cost.
 
-    Ollama's own API tells how long it computed. OpenAI's tells tokens alone: the time is what passed while the prompt
-    had its turn. What was cut off told nothing, and costs what passed since its first byte.
+    Ollama's own API tells how long it computed, and of an embedding how long it took with the loading, if at all.
+    OpenAI's tells tokens alone: the time is what passed while the prompt had its turn. What was cut off told nothing,
+    and costs what passed since its first byte.
 
     Args:
         exchange: The request and its answer, which is over.
@@ -118,11 +120,12 @@ def cost(exchange: Exchange, told: Figures, *, openai: bool, begun: float) -> Am
     if exchange.finished is None or exchange.outcome is not Outcome.ANSWERED:
         since = ended if exchange.first_byte is None else exchange.first_byte
         return Amount(round((ended - since) * NS_PER_S), *tokens, 1)
-    if not openai and (told.prompt_eval_duration is not None or told.eval_duration is not None):
-        return Amount((told.prompt_eval_duration or 0) + (told.eval_duration or 0), *tokens, 1)
-    if not openai and told.total_duration is not None:  # of an embedding
-        return Amount(max(0, told.total_duration - (told.load_duration or 0)), *tokens, 1)
-    return Amount(round((ended - begun) * NS_PER_S), *tokens, 1)
+    if openai or (exchange.endpoint in _EMBED and told.total_duration is None):
+        return Amount(round((ended - begun) * NS_PER_S), *tokens, 1)
+    if exchange.endpoint in _EMBED:
+        return Amount(max(0, (told.total_duration or 0) - (told.load_duration or 0)), *tokens, 1)
+    # An answer without them has loaded a model, or let it go, and computed nothing.
+    return Amount((told.prompt_eval_duration or 0) + (told.eval_duration or 0), *tokens, 1)
 
 
 def _next_midnight(now: datetime) -> datetime:

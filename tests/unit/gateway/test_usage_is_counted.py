@@ -59,16 +59,23 @@ def test_ollamas_own_answer_costs_what_it_says_that_it_computed() -> None:
 
 def test_an_embedding_costs_its_whole_time_but_the_loading() -> None:
     told = Figures(prompt_eval_count=5, total_duration=900, load_duration=200)
-    assert cost(an_exchange(finished=50.0), told, openai=False, begun=10.0) == Amount(700, 5, 0, 1)
+    exchange = an_exchange(finished=50.0, endpoint="api_embed")
+    assert cost(exchange, told, openai=False, begun=10.0) == Amount(700, 5, 0, 1)
+
+
+def test_an_embedding_that_tells_nothing_costs_the_time_of_its_turn() -> None:
+    exchange = an_exchange(finished=50.0, endpoint="api_embeddings")
+    assert cost(exchange, Figures(), openai=False, begun=48.0) == Amount(2_000_000_000, 0, 0, 1)
+
+
+def test_a_model_that_is_loaded_and_not_asked_costs_nothing() -> None:
+    exchange = an_exchange(finished=50.0, endpoint="api_generate")
+    assert cost(exchange, Figures(model="m"), openai=False, begun=10.0) == Amount(requests=1)
 
 
 def test_openais_answer_costs_the_time_of_its_turn() -> None:
     told = Figures(prompt_eval_count=1, eval_count=2)
     assert cost(an_exchange(finished=50.0), told, openai=True, begun=48.0) == Amount(2_000_000_000, 1, 2, 1)
-
-
-def test_an_answer_that_tells_nothing_costs_the_time_of_its_turn() -> None:
-    assert cost(an_exchange(finished=50.0), Figures(), openai=False, begun=48.0) == Amount(2_000_000_000, 0, 0, 1)
 
 
 @pytest.mark.parametrize("openai", [True, False])
