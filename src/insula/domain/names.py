@@ -27,7 +27,8 @@ ANNOTATION_KEY_ROTATED: Final = "insula.dev/key-rotated"  # the request for a ne
 ANNOTATION_GPU_FAILURE: Final = "insula.dev/gpu-failure"  # the last pod whose GPU failed, and which until it is well
 ANNOTATION_CONVERSING: Final = "insula.dev/conversing"  # fingerprint of what the conversation agent was set up with
 ANNOTATION_AGENT: Final = "insula.dev/agent"  # entity id of the conversation agent that was set up
-ANNOTATION_PULLED: Final = "insula.dev/pulled"  # JSON {"volume": UID, "models": {name: digest}}: what the volume holds
+# JSON {"volume": UID or "images", "models": {name: digest}}: what Ollama has
+ANNOTATION_PULLED: Final = "insula.dev/pulled"
 ANNOTATION_UPGRADE: Final = "insula.dev/upgrade"  # JSON of an image of Home Assistant that is tried, or failed
 ANNOTATION_ACCEPTED_SPEC: Final = "insula.dev/accepted-spec"  # JSON of the last accepted tenant and plan
 ANNOTATION_WALLS: Final = "insula.dev/walls"  # JSON: when the walls were tried last, and what came of it

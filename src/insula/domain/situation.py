@@ -81,9 +81,9 @@ class Memory:
     """What the operator must remember about a home, kept in annotations of its Namespace: a status is never an input.
 
     `key_generation` counts from 1; `key_rotated` is the request for a new key that was honoured last. `pulled` maps a
-    model's name to its digest in the volume `pulled_volume` (a UID). `retained_since` is an ISO time, empty while the
-    home has a Tenant; `held_since` likewise, empty unless the brake holds a home without one. `accepted_spec` is JSON,
-    opaque here.
+    model's name to its digest in the volume `pulled_volume` (a UID, or a word where models come from images).
+    `retained_since` is an ISO time, empty while the home has a Tenant; `held_since` likewise, empty unless the brake
+    holds a home without one. `accepted_spec` is JSON, opaque here.
     """
 
     tenant_uid: str = ""
