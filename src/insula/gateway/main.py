@@ -13,6 +13,7 @@ from typing import Annotated, Final
 
 import structlog
 import typer
+import uvloop
 from aiohttp import web
 from prometheus_client import CollectorRegistry, Gauge
 
@@ -122,7 +123,7 @@ def gateway(
         namespace=namespace,
         service=service,
     )
-    asyncio.run(serve(settings, config.find()))
+    uvloop.run(serve(settings, config.find()))
 
 
 async def serve(settings: Settings, access: config.Access) -> None:

@@ -66,7 +66,7 @@ class Directory(Protocol):
 _Ready: TypeAlias = tuple[str, str]  # "address:port" and node
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class _Home:
     tenant_id: str
     name: str
@@ -136,18 +136,17 @@ class WatchedDirectory:
         """Take the full list of tenants' Namespaces."""
         self._homes.clear()
         self._by_id.clear()
-        for manifest in sorted(manifests, key=lambda manifest: str(manifest["metadata"].get("creationTimestamp", ""))):
-            self.put_namespace(manifest)
+        found = [(_created(each), home) for each in manifests if (home := _home(each)) is not None]
+        for _, home in sorted(found, key=lambda pair: pair[0]):
+            self._put_tenant(home)
         self._namespaces_listed = True
 
     def put_namespace(self, manifest: Manifest) -> None:
         """Take a Namespace that was added or changed; one that is going away, or is no tenant's, is forgotten."""
         home = _home(manifest)
         self.drop_namespace(manifest)
-        # An identity belongs to the Namespace that bore it first: a copied label takes over nobody's key.
-        if home is not None and home.tenant_id not in self._by_id:
-            self._homes[home.namespace] = home
-            self._by_id[home.tenant_id] = home.namespace
+        if home is not None:
+            self._put_tenant(home)
 
     def drop_namespace(self, manifest: Manifest) -> None:
         """Forget a Namespace."""
@@ -185,6 +184,12 @@ class WatchedDirectory:
             self._slices.pop(metadata["namespace"], None)
         self.on_change(metadata["namespace"])
 
+    def _put_tenant(self, home: _Home) -> None:
+        """Take a tenant. An identity belongs to the Namespace that bore it first: a copied label takes over no key."""
+        if home.tenant_id not in self._by_id:
+            self._homes[home.namespace] = home
+            self._by_id[home.tenant_id] = home.namespace
+
     def _put_home(self, namespace: str, name: str, addresses: tuple[str, ...]) -> None:
         """Note at which addresses a home is, in place of those that one of its slices named before."""
         key = (namespace, name)
@@ -196,6 +201,10 @@ class WatchedDirectory:
             self._addresses[key] = addresses
         for address in addresses:
             self._homes_at.setdefault(address, set()).add(key)
+
+
+def _created(manifest: Manifest) -> str:
+    return str(manifest["metadata"].get("creationTimestamp", ""))
 
 
 def _home(namespace: Manifest) -> _Home | None:

@@ -12,7 +12,9 @@ from insula.gateway.activities import Activities
 from insula.gateway.replicas import Replicas
 from insula.gateway.tenants import WatchedDirectory
 from insula.kube import kinds, watching
+from insula.kube.caches import slim
 from insula.kube.client import Client
+from insula.kube.packing import Packed, Packer
 
 # Bookmarks come about once a minute. A watch that shows nothing for this long has stopped, whatever it says.
 STALE_AFTER_S: Final = 300.0
@@ -28,7 +30,10 @@ class Feed:
     forget: Callable[[Manifest], None]
     clock: Callable[[], float] = time.monotonic
     seen_at: float = field(init=False)
-    _listed: list[Manifest] | None = None  # what a list has told so far; None: none is under way
+    # What a list has told so far, packed: unpacked, thousands of objects at once would be most of the memory that this
+    # process ever needs. None: no list is under way.
+    _listed: list[Packed] | None = None
+    _packer: Packer = field(default_factory=Packer)
 
     def __post_init__(self) -> None:
         self.seen_at = self.clock()
@@ -39,14 +44,14 @@ class Feed:
 
     def end(self) -> None:
         """Take the whole collection."""
-        self.take_all(self._listed or [])
+        self.take_all(packed.manifest() for packed in self._listed or [])
         self._listed = None
         self.seen_at = self.clock()
 
     def upsert(self, item: Manifest) -> None:
         """Take one object that was listed, added or changed."""
         if self._listed is not None:
-            self._listed.append(item)
+            self._listed.append(self._packer.pack(item))
         else:
             self.take(item)
 
@@ -105,10 +110,10 @@ class Watches:
             service: Its name; "": there is one replica alone.
         """
         async with asyncio.TaskGroup() as group:
-            tenants = watching.Watch(kinds.NAMESPACE, selector=names.LABEL_TENANT_ID)
+            tenants = watching.Watch(kinds.NAMESPACE, selector=names.LABEL_TENANT_ID, transform=slim)
             group.create_task(watching.follow(client, tenants, self.namespaces))
             components = f"{names.LABEL_COMPONENT} in ({names.HOME_ASSISTANT},{names.OLLAMA})"
-            pods = watching.Watch(kinds.ENDPOINT_SLICE, selector=components)
+            pods = watching.Watch(kinds.ENDPOINT_SLICE, selector=components, transform=slim)
             group.create_task(watching.follow(client, pods, self.slices))
             leases = watching.Watch(kinds.LEASE, selector=names.LABEL_TENANT, fields=f"metadata.name={names.ACTIVITY}")
             group.create_task(watching.follow(client, leases, self.activities))
