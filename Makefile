@@ -108,6 +108,7 @@ bench: setup ## Measure; see bench/ for what and how, docs/reference/figures.md 
 	python -m bench.first_answer
 	python -m bench.controller
 	python -m bench.models
+	python -m bench.gateway
 	python -m bench.page
 
 docs: generate ## Write the generated pages and check all documentation

@@ -23,6 +23,7 @@ class Figure:
         values: Every measurement, in `unit`.
         unit: s, MiB, …
         goal: What it should be at most; None: no goal.
+        at_least: Whether the goal is what it should be at least.
         peer: The value of what it is compared with, taken in the same run; None: nothing.
         peer_name: What that is.
         limited_by: What kept it from being better, as far as it was seen.
@@ -35,6 +36,7 @@ class Figure:
     peer: float | None = None
     peer_name: str = ""
     limited_by: str = ""
+    at_least: bool = False
 
     @property
     def median(self) -> float:
@@ -44,7 +46,9 @@ class Figure:
     @property
     def holds(self) -> bool | None:
         """Say whether the goal is met; None: there is none."""
-        return None if self.goal is None else self.median <= self.goal
+        if self.goal is None:
+            return None
+        return self.median >= self.goal if self.at_least else self.median <= self.goal
 
     def to_json(self) -> dict[str, Any]:
         """Return the figure as it is written."""
@@ -59,7 +63,7 @@ class Figure:
             "min": round(min(self.values), 3),
             "max": round(max(self.values), 3),
             "limited_by": self.limited_by,
-        }
+        } | ({"at_least": True} if self.at_least else {})
 
 
 def write(path: Path, figures: Sequence[Figure], **more: Any) -> None:
@@ -93,7 +97,7 @@ def show(figures: Sequence[Figure]) -> None:
     table = Table("figure", "median", "min", "max", "n", "unit", "goal", "holds", "peer")
     for figure in figures:
         peer = "" if figure.peer is None else f"{figure.peer:.2f} ({figure.peer_name})"
-        goal = "" if figure.goal is None else f"{figure.goal:g}"
+        goal = "" if figure.goal is None else f"{'≥ ' if figure.at_least else ''}{figure.goal:g}"
         spread = f"{min(figure.values):.2f}", f"{max(figure.values):.2f}"
         amounts = (f"{figure.median:.2f}", *spread, str(len(figure.values)))
         holds = {True: "pass", False: "FAIL", None: ""}[figure.holds]

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Final
 
+from bench.common import processes
 from bench.common.figures import Figure
 from bench.ladder import audit, operators, players, tenants
 from bench.ladder import world as worlds
@@ -63,9 +64,9 @@ async def climb(
     rung.looks = int(after.sum(counted) - before.sum(counted))
     rung.transitions = watcher.transitions - transitions
     for _ in range(weighings):
-        rung.resident_mib.append(operators.resident_mib(operator.process.pid))
+        rung.resident_mib.append(processes.resident_mib(operator.process.pid))
         await asyncio.sleep(1.0)
-    rung.peak_mib = operators.resident_mib(operator.process.pid, "VmHWM")
+    rung.peak_mib = processes.resident_mib(operator.process.pid, "VmHWM")
     return rung
 
 

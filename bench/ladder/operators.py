@@ -9,7 +9,6 @@ import signal
 import sys
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
-from pathlib import Path
 from typing import Final
 
 import aiohttp
@@ -155,18 +154,6 @@ async def until(
         if time.monotonic() > deadline:
             raise TimeoutError(f"not within {within_s:.0f} s: {what}")
         await asyncio.sleep(every_s)
-
-
-def resident_mib(pid: int, field: str = "VmRSS") -> float:
-    """Return the resident memory of a process in MiB; VmHWM: the most that it ever had."""
-    found = re.search(rf"^{field}:\s+(\d+) kB", Path(f"/proc/{pid}/status").read_text(), re.MULTILINE)
-    return int(found.group(1)) / 1024 if found else 0.0
-
-
-def processor_s(pid: int) -> float:
-    """Return the seconds of processor time that a process has used."""
-    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def _kubeconfig(access: Access) -> Manifest:

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
+from bench.common import processes
 from bench.common.figures import Figure
 from bench.ladder import audit, operators
 from bench.ladder import world as worlds
@@ -42,7 +43,7 @@ async def restart(world: World, count: int, tell: Tell) -> Restart:
         await operators.until("it has looked at every home", lambda: operator.is_idle(count))
         caught_up_s = time.monotonic() - begun_at
         limited_by = shares.text()
-        peak_mib = operators.resident_mib(operator.process.pid, "VmHWM")
+        peak_mib = processes.resident_mib(operator.process.pid, "VmHWM")
     written = sum(write.is_operators for write in log.writes())
     tell(f"restarted: leads after {leading_s:.1f} s, caught up after {caught_up_s:.1f} s, {written} writes")
     return Restart(leading_s, caught_up_s, written, peak_mib, limited_by)

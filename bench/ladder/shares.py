@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from bench.common import machine
-from bench.ladder.operators import processor_s
+from bench.common.processes import processor_s
 
 _BUSY: Final = 0.9  # of all processors: nothing could have been quicker by waiting less
 

@@ -1,0 +1,3 @@
+module doors
+
+go 1.24
