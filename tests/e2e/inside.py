@@ -77,7 +77,8 @@ for number in range(times):
     try:
         with urllib.request.urlopen(request, timeout=60) as answer:
             told = json.load(answer)
-            figures = [told["prompt_eval_duration"], told["eval_duration"]]
+            # Ollama leaves out what took no time: a prompt that it has just read.
+            figures = [told.get("prompt_eval_duration", 0), told.get("eval_duration", 0)]
             answers.append([answer.status, answer.headers["X-Insula-Quota"], "", figures])
     except urllib.error.HTTPError as error:
         answers.append([error.code, error.headers["X-Insula-Quota"], error.headers["Retry-After"], []])

@@ -32,7 +32,7 @@ def measured(home: Home, since: datetime) -> list[float]:
     lines: list[dict[str, Any]] = [json.loads(line) for line in text.splitlines() if '"request_done"' in line]
     own = [line for line in lines if line.get("tenant") == home.name and line["timestamp"] >= since.isoformat()]
     told = [line for line in own if "eval_duration" in line]
-    return [(line["prompt_eval_duration"] + line["eval_duration"]) / 1e9 for line in told]
+    return [(line.get("prompt_eval_duration", 0) + line["eval_duration"]) / 1e9 for line in told]
 
 
 def test_usage_agrees_with_what_ollama_measured(alice: Home) -> None:
