@@ -15,7 +15,7 @@ from insula.domain.manifests import Manifest
 NODES: Final = 3
 SERVICE: Final = "insula-gateway"
 RELEASE: Final = "insula-system"
-NAMESPACES, SLICES = "namespaces", "endpointslices"
+NAMESPACES, SLICES, LEASES = "namespaces", "endpointslices", "leases"
 
 
 @dataclass(frozen=True)
@@ -36,10 +36,10 @@ class Street:
     """The homes, and whoever watches them."""
 
     homes: list[Home]
-    objects: dict[str, dict[str, Manifest]] = field(default_factory=lambda: {NAMESPACES: {}, SLICES: {}})
+    objects: dict[str, dict[str, Manifest]] = field(default_factory=lambda: {NAMESPACES: {}, SLICES: {}, LEASES: {}})
     version: int = 1
     _watchers: dict[str, set[asyncio.Queue[Manifest]]] = field(
-        default_factory=lambda: {NAMESPACES: set(), SLICES: set()}
+        default_factory=lambda: {NAMESPACES: set(), SLICES: set(), LEASES: set()}
     )
 
     def put(self, kind: str, manifest: Manifest) -> None:
@@ -57,6 +57,7 @@ class Street:
         application = web.Application()
         application.router.add_get(f"/api/v1/{NAMESPACES}", self._answer)
         application.router.add_get(f"/apis/discovery.k8s.io/v1/{SLICES}", self._answer)
+        application.router.add_get(f"/apis/coordination.k8s.io/v1/{LEASES}", self._answer)
         application.router.add_get(f"/apis/discovery.k8s.io/v1/namespaces/{RELEASE}/{SLICES}", self._answer)
         return application
 

@@ -19,6 +19,7 @@ from insula.gateway.caching import Caching
 from insula.gateway.records import Records
 from insula.gateway.remembering import Remembered
 from insula.gateway.replicas import Relay, Replicas
+from insula.gateway.room import Room
 from insula.gateway.server import Gateway
 from insula.gateway.tenants import WatchedDirectory
 from insula.services.keys import SigningKeys, VerifyKeys
@@ -65,6 +66,7 @@ async def a_door(port: int, inference: Inference) -> AsyncIterator[Door]:
             remembered=remembered,
             records=Records(structlog.get_logger("test"), registry),
             relay=Relay(Replicas(), session, registry),
+            room=Room(registry),
             cache=Caching(Answers(time.monotonic), remembered, registry),
         )
         runner = web.AppRunner(gateway.application(), access_log=None, handler_cancellation=True)

@@ -14,6 +14,7 @@ from bench.doors.rounds import Asked, Round
 from bench.doors.ways import GO, INSULA, LITELLM, STRAIGHT
 
 from insula.domain.inference import Inference
+from insula.gateway.activities import Activities
 from insula.gateway.fairness import Turns
 from insula.gateway.keyring import Keyring
 from insula.gateway.replicas import Replicas
@@ -95,7 +96,7 @@ async def test_the_gateways_watches_find_every_home_of_the_bench_behind_its_key(
     keyring.refresh()
     directory = WatchedDirectory()
     async with cluster.serving(homes, tmp_path) as kubeconfig, Client(config.from_kubeconfig(kubeconfig)) as client:
-        following = asyncio.create_task(Watches(directory, Replicas()).run(client))
+        following = asyncio.create_task(Watches(directory, Replicas(), Activities()).run(client))
         async with asyncio.timeout(10):
             while not directory.synced:  # noqa: ASYNC110 - a directory has no event to wait for
                 await asyncio.sleep(0.01)
