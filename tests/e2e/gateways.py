@@ -1,7 +1,12 @@
 """The gateway's replicas as a test sees them: where they are, and what each of them counts."""
 
+import contextlib
 import json
+import os
+import signal
+from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from prometheus_client.parser import text_string_to_metric_families
@@ -19,7 +24,20 @@ class Replica:
 
     name: str
     address: str
+    uid: str
     cluster: Cluster
+
+    def kill(self) -> None:
+        """Kill its process as a crash would, without a grace. The sandbox's processes are this machine's own."""
+        (pid,) = self._processes()
+        os.kill(pid, signal.SIGKILL)
+
+    def _processes(self) -> Iterator[int]:
+        for process in Path("/proc").glob("[0-9]*"):
+            with contextlib.suppress(OSError):  # it has just ended
+                words = (process / "cmdline").read_text().split("\0")
+                if "gateway" in words and f"pod{self.uid}" in (process / "cgroup").read_text():
+                    yield int(process.name)
 
     def counted(self, sample: str, **labels: str) -> float:
         """Return the sum of a metric's samples that have these labels."""
@@ -33,7 +51,9 @@ def replicas(cluster: Cluster) -> list[Replica]:
     """Return the replicas that are ready, by name."""
     pods = cluster.get("pods", "-n", NAMESPACE, "-l", CHOSEN)["items"]
     staying = (pod for pod in pods if is_ready(pod) and not pod["metadata"].get("deletionTimestamp"))
-    return [Replica(pod["metadata"]["name"], pod["status"]["podIP"], cluster) for pod in staying]
+    return [
+        Replica(pod["metadata"]["name"], pod["status"]["podIP"], pod["metadata"]["uid"], cluster) for pod in staying
+    ]
 
 
 def a_chat(text: str, **options: Any) -> str:

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import socket
 from collections.abc import AsyncGenerator, Iterator, Mapping
 from contextlib import aclosing, contextmanager
 from http import HTTPStatus
@@ -19,6 +20,14 @@ PIECE_BYTES: Final = 256 * 1024
 CONNECT_TIMEOUT_S: Final = 3.0
 # Ollama sends no header until a model is loaded, and itself gives up after five minutes without progress.
 SILENCE_TIMEOUT_S: Final = 600.0
+# A machine that has lost its power closes no connection. The kernel asks after 10 s of silence and gives up 15 s later;
+# bytes that nobody confirms are waited for as long.
+_LOST_AFTER: Final = {
+    socket.TCP_KEEPIDLE: 10,
+    socket.TCP_KEEPINTVL: 5,
+    socket.TCP_KEEPCNT: 3,
+    socket.TCP_USER_TIMEOUT: 25_000,
+}
 # A connection is kept for the next request of a conversation, which comes within seconds. Not for longer: to a node
 # that went without a word, a new connection fails in `CONNECT_TIMEOUT_S`, and a kept one is silent.
 KEPT_S: Final = 5.0
@@ -45,12 +54,22 @@ def open_session() -> aiohttp.ClientSession:
     return aiohttp.ClientSession(
         # A connection ends where it began: when its pod goes it breaks, and never leads to whoever has that pod's
         # address next.
-        connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=KEPT_S),
+        connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=KEPT_S, socket_factory=_open_socket),
         timeout=aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_TIMEOUT_S, sock_read=SILENCE_TIMEOUT_S),
         auto_decompress=False,
         cookie_jar=aiohttp.DummyCookieJar(),
         skip_auto_headers={"User-Agent", "Accept", "Accept-Encoding", "Content-Type"},
     )
+
+
+def _open_socket(address: aiohttp.AddrInfoType) -> socket.socket:
+    """Return a socket that finds out when the other side is gone without a word, as with a power cut."""
+    family, kind, protocol, *_ = address
+    opened = socket.socket(family, kind, protocol)
+    opened.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    for option, value in _LOST_AFTER.items():
+        opened.setsockopt(socket.IPPROTO_TCP, option, value)
+    return opened
 
 
 async def forward(

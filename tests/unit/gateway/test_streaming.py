@@ -1,6 +1,7 @@
 import asyncio
 import json
 import os
+import socket
 from collections.abc import AsyncIterator
 
 import aiohttp
@@ -8,7 +9,7 @@ import pytest
 from aiohttp import web
 from gateway_house import LAST_LINE, FakeOllama, a_house
 
-from insula.gateway import prompts
+from insula.gateway import forwarding, prompts
 from insula.services import tracing
 
 CHAT = {"model": "gemma3:270m", "messages": [{"role": "user", "content": "hello"}], "keep_alive": -1}
@@ -181,3 +182,22 @@ async def test_what_the_gateway_records_is_what_a_trace_reads() -> None:
         (trace,) = tracing.find(house.lines.getvalue().splitlines(), "alice")
         assert (trace.request_id, trace.model, trace.model_digest) == (request_id, "gemma3:270m", "a" * 64)
         assert (trace.eval_count, trace.eval_seconds, trace.load_seconds) == (34, 1.2, 0.1)
+
+
+async def test_a_connection_to_a_machine_that_lost_its_power_is_found_out() -> None:
+    ollama = FakeOllama(gate=asyncio.Event())  # its answer is not complete
+    async with (
+        a_house(ollama),
+        forwarding.open_session() as session,
+        session.post(f"http://127.0.0.1:{ollama.port}/api/chat") as response,
+    ):
+        assert response.connection is not None
+        assert response.connection.transport is not None
+        opened = response.connection.transport.get_extra_info("socket")
+        assert opened.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE) == 1
+        idle, every, times, unconfirmed_ms = (
+            opened.getsockopt(socket.IPPROTO_TCP, option)
+            for option in (socket.TCP_KEEPIDLE, socket.TCP_KEEPINTVL, socket.TCP_KEEPCNT, socket.TCP_USER_TIMEOUT)
+        )
+        assert idle + every * times <= 30
+        assert unconfirmed_ms <= 30_000

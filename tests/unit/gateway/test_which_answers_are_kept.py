@@ -54,7 +54,7 @@ TOOL = {"type": "function", "function": {"name": "light"}}
         ("/api/chat", {"messages": ASKED, "options": {"temperature": 0}, "tools": [TOOL]}, Bypass.TOOLS),
         ("/api/chat", {"messages": [*ASKED, {"role": "tool", "content": "on"}], **SURE}, Bypass.TOOLS),
         ("/api/chat", {"messages": [{"role": "assistant", "tool_calls": []}], **SURE}, Bypass.TOOLS),
-        ("/api/chat", {"messages": ASKED, "Tools": [TOOL], **SURE}, Bypass.FIELD),
+        ("/api/chat", {"messages": ASKED, "Tools": [TOOL], **SURE}, Bypass.TOOLS),
         ("/api/chat", {"messages": [{"Role": "tool", "content": "on"}], **SURE}, Bypass.FIELD),
         ("/api/chat", {"messages": [{"role": "Tool", "content": "on"}], **SURE}, Bypass.FIELD),
         ("/api/chat", {"messages": ["hello"], **SURE}, Bypass.FIELD),
