@@ -93,7 +93,7 @@ def publish(
 
     async def make() -> ModelImage:
         async with open_registry(source or url) as origin, open_registry(url) as target:
-            return await publishing.publish(origin, target, model, seen_as, _tell_progress, again=again)
+            return await publishing.publish(origin, target, model, seen_as, _Tenths(), again=again)
 
     made = asyncio.run(make())
     entry = {"model": made.model, "image": made.image, "digest": made.digest, "sizeBytes": made.size}
@@ -205,6 +205,14 @@ def _host_of(url: str) -> str:
     return f"{address.host}:{address.port}" if not address.is_default_port() else str(address.host)
 
 
-def _tell_progress(completed: int, whole: int) -> None:
-    if completed == whole or completed % (64 << 20) < (1 << 20):
-        output.note(f"{100 * completed // whole} %")
+class _Tenths:
+    """Tells a person how far something is, each tenth of it once."""
+
+    def __init__(self) -> None:
+        self._told = 0
+
+    def __call__(self, completed: int, whole: int) -> None:
+        tenth = 10 * completed // whole
+        if tenth > self._told:
+            self._told = tenth
+            output.note(f"{10 * tenth} %")

@@ -82,3 +82,11 @@ def test_a_keeper_that_ended_for_another_reason_found_no_damage() -> None:
 def test_what_no_tenant_wants_and_the_platform_does_not_name_is_unused() -> None:
     stock = Stock({"gemma3:270m": 1, "old:1b": 2, "qwen3:8b": 3}, frozenset({"gemma3:270m", "older:1b"}))
     assert models.unused(stock, SHARED, [a_tenant("alice", models=["qwen3:8b"])]) == ["old:1b", "older:1b"]
+
+
+def test_progress_tells_each_tenth_once(capsys: pytest.CaptureFixture[str]) -> None:
+    told = model._Tenths()
+    for done in range(0, 1001, 7):
+        told(done, 1000)
+    told(1000, 1000)
+    assert capsys.readouterr().err.split() == [word for tenth in range(10, 101, 10) for word in (str(tenth), "%")]
