@@ -2,11 +2,12 @@
 
 from typing import Annotated, Final, Literal
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
 from insula.contract.base import Model, Shape
 from insula.domain.inference import Inference, Priority
 
+SHORTEST_REST_S: Final = 10
 _UNIT_S: Final = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 
 Duration = Annotated[
@@ -19,6 +20,16 @@ Duration = Annotated[
 def seconds(text: str) -> int:
     """Return a `Duration` in seconds."""
     return int(text[:-1]) * _UNIT_S[text[-1]]
+
+
+def _long_enough(text: str) -> str:
+    if seconds(text) < SHORTEST_REST_S:
+        raise ValueError(f"an Ollama stops after {SHORTEST_REST_S} s or more: starting it takes about as long")
+    return text
+
+
+# After how long without a prompt an Ollama stops.
+Rest = Annotated[Duration, AfterValidator(_long_enough)]
 
 
 class InferenceSpec(Model):
@@ -50,8 +61,8 @@ class InferenceSpec(Model):
     """Whether an answer that cannot differ (temperature 0 or a seed, no tools; embeddings) is given again from memory,
     to its own home alone."""
 
-    sleep_after: Duration | None = None
-    """After how long without a prompt a home's Ollama stops; the next prompt starts it. Absent: never."""
+    sleep_after: Rest | None = None
+    """After how long without a prompt a home's Ollama stops, 10s or more; the next prompt starts it. Absent: never."""
 
     def to_domain(self) -> Inference:
         """Return the same in seconds."""

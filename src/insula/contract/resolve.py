@@ -11,9 +11,10 @@ from pydantic import ValidationError
 
 from insula.contract.base import Model
 from insula.contract.fields import LABEL_PATTERN
+from insula.contract.inference import seconds
 from insula.contract.plans import PlanSpec
 from insula.contract.quantities import parse_cpu, parse_memory
-from insula.contract.tenants import TENANT_NAME_MAX, Amounts, TenantSpec
+from insula.contract.tenants import TENANT_NAME_MAX, Amounts, OllamaSpec, TenantSpec
 from insula.domain import names, ranges, tenants
 from insula.domain.errors import InvalidSpecError, cap
 from insula.domain.gpu import GpuClass
@@ -166,10 +167,25 @@ def _ollama(spec: TenantSpec, plan: tenants.Plan, platform: Platform) -> tenants
         image=asked.image or "",
         gpu=gpu,
         device=plan.gpu,
-        inference=replace(plan.inference, alone=gpu > 0 and plan.gpu.kind is not GpuClass.SHARED),
+        inference=replace(
+            plan.inference,
+            alone=gpu > 0 and plan.gpu.kind is not GpuClass.SHARED,
+            sleep_after_s=_sleep_after_s(asked, plan),
+        ),
         model_form=plan.model_form,
         shared=_shared(asked.models, plan, platform),
     )
+
+
+def _sleep_after_s(asked: OllamaSpec, plan: tenants.Plan) -> int | None:
+    """Return when Ollama stops: a home may let go of what it has sooner than its plan says, not later."""
+    usual = plan.inference.sleep_after_s
+    if asked.sleep_after is None:
+        return usual
+    wished = seconds(asked.sleep_after)
+    if usual is not None and wished > usual:
+        raise _ceiling_exceeded("spec.ollama.sleepAfter", f"{wished} s", f"{usual} s", plan.name)
+    return wished
 
 
 def _shared(models: Sequence[str], plan: tenants.Plan, platform: Platform) -> tuple[ModelImage, ...]:

@@ -7,6 +7,7 @@ from pydantic import AfterValidator, ConfigDict, Field
 
 from insula.contract.base import SERVER_DEFAULT, Model, marks, rules
 from insula.contract.fields import Email, GpuShares, Host, Image, ModelName, ObjectName, StorageGiB, TenantId
+from insula.contract.inference import Rest
 from insula.contract.quantities import CpuQuantity, MemoryQuantity
 from insula.domain.tenants import DeletionPolicy
 
@@ -100,6 +101,9 @@ class OllamaSpec(Model):
 
     storage_gib: Annotated[StorageGiB | None, Field(alias="storageGiB")] = None
     """The size of the volume for models in GiB. Absent: the plan's. It can grow, never shrink."""
+
+    sleep_after: Rest | None = None
+    """After how long without a prompt Ollama stops, 10s or more, up to what the plan says. Absent: the plan's."""
 
 
 class AccessSpec(Model):
