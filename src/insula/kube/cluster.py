@@ -124,6 +124,11 @@ class Cluster:
             if ref.namespace == namespace  # a label somewhere else makes nobody ours
         }
 
+    def holds(self, ref: ObjectRef) -> bool:
+        """Say whether an object is there."""
+        cache = self._caches.get(kinds.of(ref.api_version, ref.kind))
+        return cache is not None and cache.get(ref.name, ref.namespace) is not None
+
     async def find(self, ref: ObjectRef) -> Manifest | None:
         """Return an object as the API server has it now, past the caches; `None` where there is none."""
         return await self._client.find(ref)

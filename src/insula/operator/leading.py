@@ -10,7 +10,7 @@ import structlog
 
 from insula.contract.plans import pace_of
 from insula.domain.errors import InsulaError
-from insula.domain.manifests import Manifest
+from insula.domain.manifests import Manifest, reference
 from insula.kube import caches, kinds
 from insula.kube.client import Client
 from insula.kube.cluster import Cluster, Source
@@ -193,8 +193,13 @@ class Leader:
             for tenant in self.cluster.tenants():
                 if tenant.get("spec", {}).get("plan") == name:
                     yield tenant["metadata"]["name"]
+        elif manifest["kind"] == kinds.LEASE.kind and not self._is_news_of_lease(manifest):
+            return
         elif tenant_name := caches.tenant_of(manifest):
             yield tenant_name
+
+    def _is_news_of_lease(self, manifest: Manifest) -> bool:
+        return self._news.take(manifest, is_gone=not self.cluster.holds(reference(manifest)))
 
     def _is_news(self, manifest: Manifest) -> bool:
         name = manifest["metadata"]["name"]

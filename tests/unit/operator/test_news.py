@@ -30,3 +30,16 @@ def test_what_goes_is_news_and_so_is_its_return() -> None:
     news.take(a_tenant(1))
     assert news.take(a_tenant(1), is_gone=True)
     assert news.take(a_tenant(1))
+
+
+def a_lease(version: int, holder: str, renewed: str) -> Manifest:
+    metadata = {"name": "activity", "namespace": "insula-alice", "uid": "l", "resourceVersion": str(version)}
+    return {"kind": "Lease", "metadata": metadata, "spec": {"holderIdentity": holder, "renewTime": renewed}}
+
+
+def test_that_a_lease_was_renewed_is_no_news_and_what_it_says_is() -> None:
+    news = News()
+    news.take(a_lease(1, "awake", "12:00"))
+    assert not news.take(a_lease(2, "awake", "12:01"))
+    assert news.take(a_lease(3, "asleep", "12:01"))
+    assert news.take(a_lease(3, "asleep", "12:01"), is_gone=True)
