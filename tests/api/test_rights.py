@@ -45,7 +45,7 @@ bind        clusterroles.rbac/insula-tenant-secrets    cluster   yes      no    
 bind        clusterroles.rbac/insula-gateway-activity  cluster   yes      no       no       no       no
 watch       leases.coordination.k8s.io/activity        cluster   yes      yes      no       no       no
 watch       leases.coordination.k8s.io                 cluster   yes      no       no       no       no
-patch       leases.coordination.k8s.io/activity        cluster   yes      no       no       no       no
+patch       leases.coordination.k8s.io/activity        cluster   no       no       no       no       no
 
 get         secrets/gateway-key                        home      yes      no       no       no       no
 get         secrets/platform-account                   home      yes      no       no       no       no
@@ -71,8 +71,9 @@ create      rolebindings.rbac                          home      yes      no    
 list        endpointslices.discovery.k8s.io            home      no       yes      no       no       no
 patch       namespaces                                 home      yes      no       no       no       no
 patch       leases.coordination.k8s.io/activity        home      yes      yes      no       no       no
-patch       leases.coordination.k8s.io/another         home      yes      no       no       no       no
-create      leases.coordination.k8s.io                 home      yes      no       no       no       no
+patch       leases.coordination.k8s.io/another         home      no       no       no       no       no
+create      leases.coordination.k8s.io/activity        home      yes      no       no       no       no
+create      leases.coordination.k8s.io/another         home      no       no       no       no       no
 
 get         secrets/insula-signing-keys                release   yes      no       no       no       no
 list        secrets                                    release   no       no       no       no       no
