@@ -50,6 +50,7 @@ func clients(words []string) {
 	count := flags.Int("count", 1, "clients")
 	seconds := flags.Float64("seconds", 5, "for how long new requests begin")
 	spreadOver := flags.Float64("spread", 0, "the clients begin within so many seconds")
+	first := flags.Int("first", 0, "client i has the key of line i + first")
 	rotate := flags.Bool("rotate", false, "a client takes another key for each request")
 	rate := flags.Float64("rate", 0, "requests a second of each client; 0: without a pause")
 	check(flags.Parse(words))
@@ -76,10 +77,11 @@ func clients(words []string) {
 			time.Sleep(time.Duration(rand.Float64() * *spreadOver * float64(time.Second)))
 			next := time.Now()
 			for turn := 0; turn == 0 || time.Now().Before(end); turn++ {
-				key := known[number%len(known)]
+				place := *first + number
 				if *rotate {
-					key = known[(number+turn**count)%len(known)]
+					place += turn * *count
 				}
+				key := known[place%len(known)]
 				ask(client, *url, key, text, mine)
 				if *rate > 0 {
 					next = next.Add(time.Duration(float64(time.Second) / *rate))
