@@ -232,7 +232,7 @@ class House:
         return [line for line in map(json.loads, self.lines.getvalue().splitlines()) if line["event"] == event]
 
     async def logged_soon(self, count: int = 1) -> list[dict[str, Any]]:
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(60):
             while len(self.logged()) < count:  # noqa: ASYNC110 - a text buffer has no event to wait for
                 await asyncio.sleep(0.01)
         return self.logged()

@@ -9,7 +9,7 @@ from gateway_house import House, a_slice
 
 Script = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 GAUGES = ("requests_in_flight", "queue_waiting", "queue_running")
-SOON_S = 10.0
+SOON_S = 60.0
 
 
 async def read_request(reader: asyncio.StreamReader) -> bytes:

@@ -25,7 +25,7 @@ def fall_asleep(house: House) -> None:
 
 
 async def asked_soon(ollama: FakeOllama, count: int) -> None:
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(60):
         while len(ollama.asked) < count:  # noqa: ASYNC110 - a list has no event to wait for
             await asyncio.sleep(0.01)
 

@@ -7,7 +7,7 @@ import json
 import pytest
 from aiohttp import web
 from gateway_house import FakeOllama, House, a_house, serving
-from raw_http import a_request, content, exchange, leaving_nothing, status
+from raw_http import SOON_S, a_request, content, exchange, leaving_nothing, status
 
 ASKED = b'{"model":"m","messages":[]}'
 
@@ -73,7 +73,7 @@ async def test_one_that_drips_its_headers_is_cut_off() -> None:
     async with serving(application, keepalive_timeout=0.5) as port:  # as the gateway serves, in less time
         reader, writer = await asyncio.open_connection("127.0.0.1", port)
         dripping = asyncio.create_task(drip(writer, b"GET / HTTP/1.1\r\nX-Header: " + b"x" * 8000))
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(SOON_S):
             with contextlib.suppress(ConnectionError):
                 assert await reader.read() == b""
         dripping.cancel()
@@ -92,7 +92,7 @@ async def test_one_that_drips_its_prompt_is_told_that_it_is_too_slow() -> None:
     async with a_house(upload_s=0.3) as house, leaving_nothing(house):
         reader, writer = await connect(house)
         writer.write(a_request(house, ASKED)[:-10])
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(SOON_S):
             assert b"408" in await reader.readline()
         writer.close()
         assert house.ollama.asked == []
@@ -175,7 +175,7 @@ async def test_what_follows_a_whole_request_is_no_request_of_ollamas() -> None:
         keeping = a_request(house, ASKED).replace(b"Connection: close\r\n", b"")
         reader, writer = await connect(house)
         writer.write(keeping + hidden)
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(SOON_S):
             assert b"200" in await reader.readline()
             await reader.readuntil(b"0\r\n\r\n")
             assert b"401" in await reader.readline()

@@ -43,17 +43,29 @@ def free_port() -> int:
 
 
 @asynccontextmanager
-async def a_cluster(ollama: FakeOllama) -> AsyncIterator[int]:
-    behind, api = web.Application(), web.Application()
+async def an_ollama(ollama: FakeOllama) -> AsyncIterator[int]:
+    behind = web.Application()
     behind.router.add_route("*", "/{path:.*}", ollama.handle)
-    async with serving(behind) as ollama_port:
-        items = {"namespaces": [a_namespace("alice", ALICE)]}
-        items["endpointslices"] = [a_slice("alice", "127.0.0.1", port=ollama_port)]
-        api[ITEMS] = items
-        api.router.add_get("/api/v1/namespaces", list_or_watch)
-        api.router.add_get("/apis/discovery.k8s.io/v1/endpointslices", list_or_watch)
-        async with serving(api) as api_port:
-            yield api_port
+    async with serving(behind) as port:
+        yield port
+
+
+@asynccontextmanager
+async def an_api_server(ollama_port: int) -> AsyncIterator[int]:
+    api = web.Application()
+    items = {"namespaces": [a_namespace("alice", ALICE)]}
+    items["endpointslices"] = [a_slice("alice", "127.0.0.1", port=ollama_port)]
+    api[ITEMS] = items
+    api.router.add_get("/api/v1/namespaces", list_or_watch)
+    api.router.add_get("/apis/discovery.k8s.io/v1/endpointslices", list_or_watch)
+    async with serving(api) as api_port:
+        yield api_port
+
+
+@asynccontextmanager
+async def a_cluster(ollama: FakeOllama) -> AsyncIterator[int]:
+    async with an_ollama(ollama) as ollama_port, an_api_server(ollama_port) as api_port:
+        yield api_port
 
 
 async def ready(client: aiohttp.ClientSession, url: str) -> None:
@@ -91,6 +103,24 @@ async def test_it_starts_serves_and_lets_a_running_answer_end_before_it_goes(tmp
             assert ollama.gate is not None
             ollama.gate.set()
             assert (await response.read()) == ollama.chunks[1]
+        await asyncio.wait_for(process, 10)
+
+
+async def test_it_serves_awake_homes_while_the_api_server_is_away(tmp_path: Path) -> None:
+    signing, keys, ollama = SigningKeys.generate(), tmp_path / "keys.json", FakeOllama()
+    keys.write_text(signing.verify_keys_json())
+    settings = Settings("127.0.0.1", free_port(), free_port(), keys, drain_delay_s=0.1, drain_s=5.0)
+    headers = {"Authorization": f"Bearer {signing.tenant_key(ALICE, 1)}"}
+    async with aiohttp.ClientSession(headers=headers) as client, an_ollama(ollama) as ollama_port:
+        async with an_api_server(ollama_port) as api_port:
+            process = asyncio.create_task(serve(settings, Access(f"http://127.0.0.1:{api_port}")))
+            await ready(client, f"http://127.0.0.1:{settings.admin_port}/readyz")
+        for _ in range(2):  # the API server is gone
+            async with client.post(f"http://127.0.0.1:{settings.port}/api/chat", json={}) as response:
+                assert response.status == 200
+                assert await response.read() == b"".join(ollama.chunks)
+        await ready(client, f"http://127.0.0.1:{settings.admin_port}/readyz")
+        os.kill(os.getpid(), signal.SIGTERM)
         await asyncio.wait_for(process, 10)
 
 
