@@ -198,6 +198,14 @@ async def install_insula(cluster: Cluster, chart: Path) -> None:
     await asyncio.to_thread(cluster.rolled_out, RELEASE_NAMESPACE, *workloads)
 
 
+async def keep_models(cluster: Cluster) -> None:
+    """Wait until every node holds the shared models: they come from a registry that starts beside their keepers."""
+    chosen = ("-n", RELEASE_NAMESPACE, "-l", "app.kubernetes.io/component=shared-model")
+    found = (await asyncio.to_thread(cluster.get, "daemonsets", *chosen))["items"]
+    keepers = (f"daemonset/{each['metadata']['name']}" for each in found)
+    await asyncio.to_thread(cluster.rolled_out, RELEASE_NAMESPACE, *keepers)
+
+
 async def _until_applied(cluster: Cluster, addon: str, *, attempts: int = 60) -> None:
     """Apply again until the webhook behind it answers: its certificate arrives a moment after its pod."""
     for attempt in range(attempts):

@@ -66,6 +66,7 @@ class Installation:
             group.create_task(self._staged("add-ons", self._install(cluster, results)))
             for node in others:
                 group.create_task(self._staged(f"{node}: joins", asyncio.to_thread(workers.join, cluster, node)))
+        await self._staged("shared models", clusters.keep_models(cluster))
         return cluster
 
     def kind(self) -> str:
