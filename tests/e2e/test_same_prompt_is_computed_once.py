@@ -5,8 +5,8 @@ from typing import Any
 
 from e2e.house import Home, insula, until
 
-# Asks the home's own Ollama twice for what cannot differ; prints what came of the cache, and what was said.
-ASK_TWICE = """
+# Asks the home's own Ollama thrice for what cannot differ; prints what came of the cache, and what was said.
+ASK_THRICE = """
 import json, sys, urllib.request
 url, key, text = sys.argv[1:]
 document = {"model": "gemma3:270m", "stream": False, "options": {"temperature": 0},
@@ -16,7 +16,7 @@ def ask():
     with urllib.request.urlopen(request, timeout=60) as answer:
         said = json.load(answer)
         return answer.headers["X-Insula-Cache"], said["message"]["content"], said["done_reason"]
-print(json.dumps([ask(), ask()]))
+print(json.dumps([ask(), ask(), ask()]))
 """
 
 
@@ -27,7 +27,8 @@ def counted(name: str) -> dict[str, Any]:
 
 def test_the_same_prompt_is_computed_once_and_counted(alice: Home) -> None:
     before = counted(alice.name)
-    (_, first, ended), (result, second, _) = alice.inside(ASK_TWICE, "http://ollama:11434/api/chat", alice.key, "hi")
-    assert ended == "stop"
-    assert (result, second) == ("hit", first)
+    answers = alice.inside(ASK_THRICE, "http://ollama:11434/api/chat", alice.key, "hi")
+    assert answers[0][2] == "stop"
+    # A replica that has just come up and the one that spoke for it may each have computed it.
+    assert answers[2] == ["hit", *answers[0][1:]]
     until("alice's hit being counted", lambda: counted(alice.name).get("hit", 0) > before.get("hit", 0))
