@@ -68,6 +68,8 @@ through Go's `httputil.ReverseProxy` (`go_…`), through the gateway with keys, 
 - `worker_…_mib`: resident memory with 5,000 homes known, after ten requests a second for an hour, asked in a row.
 - `fairness_…`: the gateway's own queue with simulated homes. `…_small_p95_ratio`: how long a home waits for a whole
   answer (p95) beside one that asks 50 times as often, over the same alone. Jain's index is 1 when all get the same.
+- `wake_platform_share_seconds`: of a prompt that wakes a sleeping Ollama in the sandbox, what Insula itself took:
+  asking on the Lease, the operator's answer, and reaching the pod that was ready.
 - `server_…`: one small proxy on each server and event loop
   ([what it decided](../decisions/0021-the-gateway-on-uvloop.md))."""
 
