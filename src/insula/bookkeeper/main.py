@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import signal
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -21,7 +20,7 @@ from insula.domain.errors import NotFoundError, UnavailableError
 from insula.ledger.batches import BatchStore
 from insula.ledger.database import Database
 from insula.ledger.usage import UsageBook
-from insula.services import health, logs
+from insula.services import health, logs, stopping
 
 # A database that starts together with us is there within seconds; one that is away is not waited for in a rush.
 MIGRATE_AGAIN_S: Final = 2.0
@@ -77,11 +76,8 @@ def read_url(file: Path | None) -> str:
 
 
 async def _until_told(settings: Settings) -> None:
-    stop = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stop.set)
-    await serve(settings, stop)
+    with stopping.told_to_stop() as stop:
+        await serve(settings, stop)
 
 
 async def serve(settings: Settings, stop: asyncio.Event) -> None:

@@ -3,7 +3,6 @@
 import asyncio
 import contextlib
 import gc
-import signal
 import time
 import uuid
 from collections.abc import Sequence
@@ -42,7 +41,7 @@ from insula.gateway.watches import Watches
 from insula.kube import config
 from insula.kube.client import Client
 from insula.ledger.client import LedgerClient
-from insula.services import logs
+from insula.services import logs, stopping
 
 # How long an idle connection of a client is kept open.
 KEEP_ALIVE_S: Final = 75.0
@@ -205,7 +204,8 @@ async def _serve_and_drain(
         await _listen(health, settings.host, settings.admin_port)
         await _listen(homes, settings.host, settings.port)
         _log.info("gateway_started", port=settings.port, admin_port=settings.admin_port)
-        await _told_to_stop()
+        with stopping.told_to_stop() as stop:
+            await stop.wait()
         readiness.draining = True
         for task in running:  # others take up what it lets go
             task.cancel()
@@ -221,15 +221,3 @@ async def _serve_and_drain(
 async def _listen(runner: web.AppRunner, host: str, port: int) -> None:
     await runner.setup()
     await web.TCPSite(runner, host, port, backlog=1024).start()
-
-
-async def _told_to_stop() -> None:
-    stop = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stop.set)
-    try:
-        await stop.wait()
-    finally:
-        for number in (signal.SIGTERM, signal.SIGINT):
-            loop.remove_signal_handler(number)

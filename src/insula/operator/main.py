@@ -3,7 +3,6 @@
 import asyncio
 import contextlib
 import gc
-import signal
 import time
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -20,7 +19,7 @@ from insula.kube.leases import Elector, LeaseLostError
 from insula.operator.leading import Leader, first
 from insula.operator.metrics import Metrics
 from insula.operator.settings import LEASE, Settings, load_platform
-from insula.services import health, logs
+from insula.services import health, logs, stopping
 
 # A stand-by that the API server has not answered for this long could not take over.
 CONTACT_S: Final = 30.0
@@ -74,11 +73,8 @@ async def serve(settings: Settings, access: Access) -> None:
     Raises:
         LeaseLostError: Somebody else leads now; the process ends so that nothing of it goes on writing.
     """
-    stop = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stop.set)
-    await run(settings, access, stop)
+    with stopping.told_to_stop() as stop:
+        await run(settings, access, stop)
 
 
 async def run(settings: Settings, access: Access, stop: asyncio.Event) -> None:
