@@ -15,6 +15,7 @@ from pydantic import Field, ValidationError
 from insula.contract import batches as contract
 from insula.contract.base import Model
 from insula.contract.resolve import explain
+from insula.domain import times
 from insula.domain.batches import MAX_ANSWERS_BYTES, MAX_UPLOAD_BYTES, Batch, Line, Result, Task
 from insula.domain.errors import InvalidSpecError
 
@@ -178,7 +179,7 @@ def _told(batch: Batch) -> dict[str, Any]:
 
 
 def _written(seconds: int) -> str:
-    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return times.written(datetime.fromtimestamp(seconds, UTC))
 
 
 def _result(result: Result) -> dict[str, Any]:

@@ -5,11 +5,10 @@ from typing import Annotated, Final, Literal
 from pydantic import AfterValidator, Field
 
 from insula.contract.base import Model, Shape
+from insula.domain import times
 from insula.domain.inference import Inference, Priority
 
 SHORTEST_REST_S: Final = 10
-_UNIT_S: Final = {"s": 1, "m": 60, "h": 3600, "d": 86400}
-
 Duration = Annotated[
     str,
     Field(max_length=8),
@@ -17,13 +16,8 @@ Duration = Annotated[
 ]
 
 
-def seconds(text: str) -> int:
-    """Return a `Duration` in seconds."""
-    return int(text[:-1]) * _UNIT_S[text[-1]]
-
-
 def _long_enough(text: str) -> str:
-    if seconds(text) < SHORTEST_REST_S:
+    if times.seconds(text) < SHORTEST_REST_S:
         raise ValueError(f"an Ollama stops after {SHORTEST_REST_S} s or more: starting it takes about as long")
     return text
 
@@ -69,11 +63,11 @@ class InferenceSpec(Model):
         return Inference(
             parallel=self.parallel,
             context_tokens=self.context_tokens,
-            keep_alive_s=seconds(self.keep_alive) if self.keep_alive else None,
-            answer_s=seconds(self.max_answer),
+            keep_alive_s=times.seconds(self.keep_alive) if self.keep_alive else None,
+            answer_s=times.seconds(self.max_answer),
             priority=Priority(self.priority),
             gpu_seconds_per_day=self.gpu_seconds_per_day,
             overdraft=self.overdraft,
             cache=self.cache,
-            sleep_after_s=seconds(self.sleep_after) if self.sleep_after else None,
+            sleep_after_s=times.seconds(self.sleep_after) if self.sleep_after else None,
         )

@@ -11,11 +11,10 @@ from pydantic import ValidationError
 
 from insula.contract.base import Model
 from insula.contract.fields import LABEL_PATTERN
-from insula.contract.inference import seconds
 from insula.contract.plans import PlanSpec
 from insula.contract.quantities import parse_cpu, parse_memory
 from insula.contract.tenants import TENANT_NAME_MAX, Amounts, OllamaSpec, TenantSpec
-from insula.domain import names, ranges, tenants
+from insula.domain import names, ranges, tenants, times
 from insula.domain.errors import InvalidSpecError, cap
 from insula.domain.gpu import GpuClass
 from insula.domain.manifests import Manifest
@@ -182,7 +181,7 @@ def _sleep_after_s(asked: OllamaSpec, plan: tenants.Plan) -> int | None:
     usual = plan.inference.sleep_after_s
     if asked.sleep_after is None:
         return usual
-    wished = seconds(asked.sleep_after)
+    wished = times.seconds(asked.sleep_after)
     if usual is not None and wished > usual:
         raise _ceiling_exceeded("spec.ollama.sleepAfter", f"{wished} s", f"{usual} s", plan.name)
     return wished

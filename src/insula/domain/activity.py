@@ -10,11 +10,11 @@ time one looks again:
 """
 
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from enum import StrEnum
 from typing import Final
 
-from insula.domain import names
+from insula.domain import names, times
 from insula.domain.manifests import Manifest
 
 # A Lease is written this often at most; a plan that lets homes sleep sooner has it written more often.
@@ -59,8 +59,8 @@ class Activity:
         said = str(spec.get("holderIdentity") or "")
         return cls(
             state=SleepState(said) if said in set(SleepState) else SleepState.NEW,
-            renewed=_moment(spec.get("renewTime")),
-            awake_since=_moment(spec.get("acquireTime")),
+            renewed=times.moment(str(spec.get("renewTime") or "")),
+            awake_since=times.moment(str(spec.get("acquireTime") or "")),
             version=str(metadata.get("resourceVersion", "")),
             obstacle=str((metadata.get("annotations") or {}).get(names.ANNOTATION_OBSTACLE, "")),
         )
@@ -94,24 +94,11 @@ class Activity:
         """Return the patch by which the operator begins to count."""
         return self._patch(SleepState.AWAKE, renewTime=now)
 
-    def _patch(self, state: SleepState, **times: datetime) -> Manifest:
-        spec = {"holderIdentity": state.value} | {name: written(when) for name, when in times.items()}
+    def _patch(self, state: SleepState, **moments: datetime) -> Manifest:
+        spec = {"holderIdentity": state.value} | {name: times.written_precisely(when) for name, when in moments.items()}
         return {"metadata": {"resourceVersion": self.version}, "spec": spec}
 
 
 def quiet_s(sleep_after_s: float) -> float:
     """Return how old the last write may be when a request goes on: a quarter of what the operator waits for."""
     return min(LONGEST_QUIET_S, sleep_after_s / 4)
-
-
-def written(when: datetime) -> str:
-    """Return a time as a Lease holds it."""
-    return when.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
-
-
-def _moment(text: object) -> datetime | None:
-    try:
-        found = datetime.fromisoformat(str(text or ""))
-    except ValueError:
-        return None
-    return found if found.tzinfo else found.replace(tzinfo=UTC)

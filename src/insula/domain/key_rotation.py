@@ -4,6 +4,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
+from insula.domain import times
+
 # A home is told of its new key within seconds; a quarter of an hour also covers one that restarts meanwhile.
 DEFAULT_GRACE_S: Final = 900
 MAX_GRACE_S: Final = 7 * 24 * 3600
@@ -26,7 +28,7 @@ class Grace:
 
     def to_text(self) -> str:
         """Return what an annotation holds of it; nothing for the empty one."""
-        return f"{self.generation}/{_written(self.until)}" if self.until else ""
+        return f"{self.generation}/{times.written(self.until)}" if self.until else ""
 
     @classmethod
     def from_text(cls, text: str) -> "Grace":
@@ -76,7 +78,3 @@ def _moment(text: str) -> datetime | None:
     except ValueError:
         return None
     return found if found.tzinfo else None
-
-
-def _written(when: datetime) -> str:
-    return when.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

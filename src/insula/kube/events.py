@@ -6,6 +6,7 @@ from typing import Final
 
 import structlog
 
+from insula.domain import times
 from insula.domain.errors import InsulaError, cap
 from insula.domain.manifests import Manifest
 from insula.kube import kinds
@@ -34,7 +35,7 @@ def event(
     """
     metadata = regarding["metadata"]
     namespace = metadata.get("namespace", "") or _HOME_OF_CLUSTER_SCOPED
-    moment = at.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    moment = times.written_precisely(at)
     told = "\n".join((metadata.get("uid", ""), type_, reason, note, moment))
     return {
         "apiVersion": kinds.EVENT.api_version,

@@ -9,6 +9,7 @@ from typing import Final
 
 import structlog
 
+from insula.domain import times
 from insula.domain.errors import ConflictError, InsulaError
 from insula.domain.manifests import Manifest, ObjectRef
 from insula.kube import kinds
@@ -178,7 +179,7 @@ class Elector:
         return str(((self._lease or {}).get("spec") or {}).get("holderIdentity") or "")
 
     def _claim(self, *, transitions: int, renewal: bool = False) -> Manifest:
-        now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+        now = times.written_precisely(datetime.now(UTC))
         claim = {
             "holderIdentity": self._identity,
             "leaseDurationSeconds": self._timing.duration_s,

@@ -9,7 +9,7 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any, Final
 
-from insula.domain import names
+from insula.domain import names, times
 from insula.domain.errors import cap
 from insula.domain.gpu import VENDOR, GpuFailure
 from insula.domain.manifests import Manifest, ObjectRef
@@ -40,7 +40,7 @@ def remember(memory: Memory, failure: GpuFailure | None, ollama: Workload, *, wa
     known = memory.gpu_failure
     if failure is not None:
         if failure.pod != known.pod or not known.devices:
-            known = replace(failure, since=reading.written(now), replaced=known.replaced)
+            known = replace(failure, since=times.written(now), replaced=known.replaced)
         if move_in_s(known, now) == 0:
             known = replace(known, replaced=known.pod)
     elif known.devices and (ollama.is_ready or not wants_gpu):

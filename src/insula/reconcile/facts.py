@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
-from insula.domain import names
+from insula.domain import names, times
 from insula.domain.gpu import GpuFailure
 from insula.domain.manifests import Manifest, ObjectRef
 from insula.domain.probes import WITHIN
@@ -93,10 +93,10 @@ def _claim(objects: Mapping[ObjectRef, Manifest], config: Manifest | None) -> tu
     """Say whether a pod claimed the present volume, and what went wrong in the latest one."""
     if config is None:
         return False, ""
-    made = reading.moment(str(config["metadata"].get("creationTimestamp", "")))
+    made = times.moment(str(config["metadata"].get("creationTimestamp", "")))
     error = ""
     for pod in reading.pods(objects, names.HOME_ASSISTANT):
-        started = reading.moment(str(pod["metadata"].get("creationTimestamp", "")))
+        started = times.moment(str(pod["metadata"].get("creationTimestamp", "")))
         # A pod that is older than the claim of the volume has claimed another volume.
         if reading.is_leaving(pod) or (made and started and started < made):
             continue

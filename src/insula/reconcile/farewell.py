@@ -4,6 +4,7 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Final
 
+from insula.domain import times
 from insula.domain.manifests import Manifest, reference
 from insula.domain.platform import Platform
 from insula.domain.situation import Memory, Renderer, Situation
@@ -25,7 +26,7 @@ def depart(name: str, observed: Observed, platform: Platform, *, render: Rendere
     memory = standing.remembered(observed)
     if observed.hold and not memory.retained_since:
         return _held(name, observed, memory, platform, render=render, now=now)
-    since = memory.retained_since or reading.written(now)
+    since = memory.retained_since or times.written(now)
     retained = replace(memory, retained_since=since, held_since="")
     leaving = prune.house(observed.objects)
     if memory.deletion_policy is not DeletionPolicy.DELETE:
@@ -44,7 +45,7 @@ def _held(
     name: str, observed: Observed, memory: Memory, platform: Platform, *, render: Renderer, now: datetime
 ) -> Decision:
     """Leave the home as it is, and ask once."""
-    held = replace(memory, held_since=memory.held_since or reading.written(now))
+    held = replace(memory, held_since=memory.held_since or times.written(now))
     event = EventWish(
         "Warning",
         "DeletionBraked",

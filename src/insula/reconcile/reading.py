@@ -2,10 +2,10 @@
 
 import json
 from collections.abc import Iterable, Mapping
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
-from insula.domain import names
+from insula.domain import names, times
 from insula.domain.manifests import Manifest, ObjectRef
 
 
@@ -77,21 +77,7 @@ def json_object(text: str) -> Mapping[str, Any]:
     return value if isinstance(value, dict) else {}
 
 
-def moment(text: str) -> datetime | None:
-    """Return the time that Kubernetes wrote, None if it wrote none."""
-    try:
-        found = datetime.fromisoformat(text)
-    except ValueError:
-        return None
-    return found if found.tzinfo else found.replace(tzinfo=UTC)
-
-
-def written(when: datetime) -> str:
-    """Return a time as Kubernetes writes it, in whole seconds."""
-    return when.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-
-
 def seconds_since(text: str, now: datetime) -> float:
     """Return the seconds since a written time, 0 if there is none or it lies ahead."""
-    then = moment(text)
+    then = times.moment(text)
     return max(0.0, (now - then).total_seconds()) if then else 0.0

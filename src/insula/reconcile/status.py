@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, Final
 
+from insula.domain import times
 from insula.domain.conditions import Condition, ConditionType
 from insula.domain.manifests import Manifest
 from insula.reconcile import reading
@@ -65,7 +66,7 @@ def _is_worth_a_warning(kind: ConditionType, finding: Finding) -> bool:
 
 def _since(before: Mapping[str, Any], finding: Finding, now: datetime) -> datetime:
     """Return since when the status is as it is: a new reason alone is no transition."""
-    then = reading.moment(str(before.get("lastTransitionTime", "")))
+    then = times.moment(str(before.get("lastTransitionTime", "")))
     return then if then is not None and before.get("status") == finding.status.value else now
 
 
@@ -75,7 +76,7 @@ def _condition(condition: Condition) -> Manifest:
         "status": condition.status.value,
         "reason": str(condition.reason),
         "message": condition.message,
-        "lastTransitionTime": reading.written(condition.since),
+        "lastTransitionTime": times.written(condition.since),
         "observedGeneration": condition.observed_generation,
     }
 

@@ -7,6 +7,7 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Final
 
+from insula.domain import times
 from insula.domain.errors import cap
 from insula.domain.platform import Platform
 from insula.domain.situation import Upgrade
@@ -45,7 +46,7 @@ def advance(
         now: The time.
     """
     wanted, live = wanted_image(tenant, platform), facts.home_assistant_image
-    since = "" if tenant.suspended else reading.written(now)
+    since = "" if tenant.suspended else times.written(now)
     if upgrade.tried == wanted:
         return _go_on(upgrade, facts, since=since, now=now, deadline_s=platform.upgrade_deadline_s)
     if not may_begin:

@@ -6,6 +6,7 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any, Final
 
+from insula.domain import times
 from insula.domain.errors import cap
 from insula.domain.platform import Platform
 from insula.domain.situation import Memory, Walls
@@ -76,7 +77,7 @@ def remember(memory: Memory, facts: Facts, now: datetime) -> Memory:
     return replace(
         memory,
         walls=Walls(
-            at=reading.written(now),
+            at=times.written(now),
             tried=sum(_count(each) for each in said),
             open=_paths(said, "open"),
             shut=_paths(said, "shut"),

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime, timedelta
 from typing import Final, Protocol
 
-from insula.domain import names
+from insula.domain import names, times
 from insula.domain.manifests import Manifest
 from insula.domain.situation import Memory
 from insula.domain.tenants import DeletionPolicy
@@ -109,7 +109,7 @@ class Brake:
     def _went_lately(self, namespace: Manifest) -> bool:
         since = reading.annotations(namespace).get(names.ANNOTATION_RETAINED_SINCE, "")
         deleted = str(namespace["metadata"].get("deletionTimestamp", ""))
-        moments = [moment for text in (since, deleted) if (moment := reading.moment(text)) is not None]
+        moments = [moment for text in (since, deleted) if (moment := times.moment(text)) is not None]
         return any(self._now() - moment < self._window for moment in moments)
 
 

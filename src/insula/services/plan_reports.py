@@ -5,6 +5,7 @@ from datetime import datetime
 from typing import Final, Protocol
 
 from insula.contract.plans import pace_of
+from insula.domain import times
 from insula.domain.manifests import Manifest
 from insula.reconcile import reading
 from insula.services.rolling import Counts
@@ -56,7 +57,7 @@ def report(plan: Manifest, counts: Counts, now: datetime) -> Manifest:
                 "status": status,
                 "reason": reason,
                 "message": message,
-                "lastTransitionTime": before["lastTransitionTime"] if is_old else reading.written(now),
+                "lastTransitionTime": before["lastTransitionTime"] if is_old else times.written(now),
                 "observedGeneration": generation,
             }
         ],

@@ -16,10 +16,11 @@ from aiohttp import web
 from prometheus_client import CollectorRegistry
 
 from insula.domain import names
-from insula.domain.activity import SleepState, written
+from insula.domain.activity import SleepState
 from insula.domain.errors import ConflictError, NotFoundError, UnavailableError
 from insula.domain.inference import Inference
 from insula.domain.manifests import Manifest, ObjectRef
+from insula.domain.times import written_precisely
 from insula.gateway import forwarding
 from insula.gateway.activities import Activities
 from insula.gateway.admission import Admission, FairAdmission
@@ -144,7 +145,7 @@ class FakeLeases:
 
     def say(self, state: SleepState, *, idle_s: float = 0, tell: bool = True) -> None:
         """Write a state and since when nobody has asked."""
-        when = written(datetime.now(UTC) - timedelta(seconds=idle_s))
+        when = written_precisely(datetime.now(UTC) - timedelta(seconds=idle_s))
         self.write(holderIdentity=state.value, renewTime=when, tell=tell)
 
 

@@ -6,9 +6,9 @@ from datetime import timedelta
 import pytest
 
 from builders import MODEL, NOW, World, a_platform, a_tenant
-from insula.domain import names
+from insula.domain import names, times
 from insula.domain.situation import Memory, Walls
-from insula.reconcile import reading, walls
+from insula.reconcile import walls
 from insula.reconcile.model import Decision
 
 HOUR_S = 3600
@@ -30,7 +30,7 @@ def probing(world: World) -> bool:
 
 
 def due_in_s(name: str, memory: Memory, *, age_s: float = 10 * DAY_S, hours: int = 24) -> float | None:
-    made = reading.written(NOW - timedelta(seconds=age_s))
+    made = times.written(NOW - timedelta(seconds=age_s))
     return walls.due_in_s(name, memory, a_platform(probe_every_hours=hours), made=made, now=NOW)
 
 
@@ -95,7 +95,7 @@ def test_nothing_is_written_between_two_tries_and_there_is_one_in_each_interval(
 
 
 def test_homes_take_their_turns_over_the_whole_interval() -> None:
-    tried = Memory(walls=Walls(at=reading.written(NOW), tried=1))
+    tried = Memory(walls=Walls(at=times.written(NOW), tried=1))
     waits = [due_in_s(f"tenant-{number}", tried) for number in range(400)]
     by_hour = [sum(1 for each in waits if each is not None and each // HOUR_S == hour) for hour in range(24)]
     assert sum(by_hour) == 400
