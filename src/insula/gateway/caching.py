@@ -13,7 +13,7 @@ import prometheus_client
 from aiohttp import web
 from prometheus_client import CollectorRegistry, Gauge
 
-from insula.gateway import cachable, replaying
+from insula.gateway import cachable, replaying, wire
 from insula.gateway.answers import ENTRY_BYTES, Answers
 from insula.gateway.cachable import Bypass
 from insula.gateway.forwarding import ClientGoneError
@@ -183,8 +183,7 @@ class Caching:
 
 async def _tell(request: web.BaseRequest, exchange: Exchange, form: Form) -> web.StreamResponse:
     """Send an answer from memory, which costs nothing: what it says that was used was used before."""
-    headers = {"Server": "insula", "Content-Type": form.content_type, "X-Accel-Buffering": "no", **exchange.headers}
-    response = web.StreamResponse(headers=headers)
+    response = web.StreamResponse(headers=wire.of_stream(form.content_type, exchange.headers))
     if not form.streamed:
         response.content_length = len(form.body)
     exchange.status, exchange.bytes_out = response.status, len(form.body)

@@ -4,7 +4,6 @@ Home Assistant reads 401 and 403 as "ask for a new key", 429 and 5xx as "try lat
 """
 
 import json
-from typing import Final
 
 from insula.domain.errors import InsulaError
 
@@ -116,9 +115,6 @@ class NotReadyError(GatewayError):
 
 class AsleepError(NotReadyError):
     """The tenant's Ollama sleeps, and did not wake in reasonable time."""
-
-
-JSON_TYPE: Final = "application/json; charset=utf-8"
 
 
 def body(error: GatewayError, *, openai: bool) -> bytes:

@@ -13,6 +13,7 @@ from aiohttp import web
 from yarl import URL
 
 from insula.domain.errors import cap
+from insula.gateway import wire
 from insula.gateway.errors import NotReadyError, OllamaRefusedError, UpstreamError
 from insula.gateway.records import Exchange, Outcome
 
@@ -41,8 +42,6 @@ _HOP_BY_HOP: Final = frozenset(
     }
 )  # fmt: skip
 MAX_REFUSAL_BYTES: Final = 4096
-_LINES: Final = "application/x-ndjson"
-_EVENTS: Final = "text/event-stream"
 
 
 class ClientGoneError(Exception):
@@ -229,10 +228,10 @@ async def end_broken(request: web.BaseRequest, response: web.StreamResponse, exc
     """Tell a client of a stream in its own form that the answer is not whole; cut the connection of any other."""
     line = json.dumps({"error": exchange.reason}).encode()
     before = b"" if not bytes(exchange.tail) or bytes(exchange.tail).endswith(b"\n") else b"\n"
-    if response.content_type == _LINES and response.content_length is None:
+    if response.content_type == wire.LINES_TYPE and response.content_length is None:
         await response.write(before + line + b"\n")
         await response.write_eof()
-    elif response.content_type == _EVENTS and response.content_length is None:
+    elif response.content_type == wire.EVENTS_TYPE and response.content_length is None:
         await response.write(before + b"data: " + line + b"\n\n")
         await response.write_eof()
     elif request.transport is not None:
@@ -247,5 +246,4 @@ def _for_ollama(headers: Mapping[str, str], body: bytes) -> dict[str, str]:
 def _for_client(upstream: aiohttp.ClientResponse) -> dict[str, str]:
     stays = _HOP_BY_HOP | {name.strip().lower() for name in upstream.headers.get("Connection", "").split(",")}
     kept = {name: value for name, value in upstream.headers.items() if name.lower() not in stays}
-    # A proxy that buffers would turn a stream of words into one late lump.
-    return {"Server": "insula", **kept, "X-Accel-Buffering": "no"}
+    return {**wire.SERVER, **kept, **wire.UNBUFFERED}

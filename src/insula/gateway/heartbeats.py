@@ -11,11 +11,10 @@ from typing import Final
 import orjson
 from aiohttp import web
 
-from insula.gateway import forwarding
+from insula.gateway import forwarding, wire
 from insula.gateway.errors import GatewayError
 from insula.gateway.prompts import Prompt
 from insula.gateway.records import Exchange
-from insula.gateway.replaying import EVENTS_TYPE, LINES_TYPE
 
 _CHAT: Final = {"message": {"role": "assistant", "content": ""}}
 _GENERATE: Final = {"response": ""}
@@ -29,9 +28,8 @@ async def beat(request: web.BaseRequest, exchange: Exchange, prompt: Prompt, now
     """
     try:
         if exchange.begun is None:
-            kind = EVENTS_TYPE if prompt.endpoint.openai else LINES_TYPE
-            headers = {"Server": "insula", "Content-Type": kind, "X-Accel-Buffering": "no", **exchange.headers}
-            response = web.StreamResponse(headers=headers)
+            kind = wire.EVENTS_TYPE if prompt.endpoint.openai else wire.LINES_TYPE
+            response = web.StreamResponse(headers=wire.of_stream(kind, exchange.headers))
             await response.prepare(request)
             exchange.begun = response
         await exchange.begun.write(nothing(prompt, now))

@@ -9,6 +9,7 @@ from typing import Final
 import orjson
 from aiohttp import web
 
+from insula.gateway import wire
 from insula.gateway.errors import BadRequestError, ForbiddenError
 
 MAX_BODY_BYTES: Final = 64 * 1024
@@ -29,11 +30,9 @@ async def read(request: web.BaseRequest) -> PullRequest:
     Raises:
         BadRequestError: The body is too long, is no JSON, or names no model.
     """
-    body = b""
-    async for chunk in request.content.iter_any():
-        body += chunk
-        if len(body) > MAX_BODY_BYTES:
-            raise BadRequestError("the body of a pull is longer than a pull can be")
+    body = await wire.read_at_most(request.content, MAX_BODY_BYTES)
+    if body is None:
+        raise BadRequestError("the body of a pull is longer than a pull can be")
     try:
         document = orjson.loads(body)
         model = document.get("model") or document.get("name")
@@ -61,5 +60,5 @@ def answer(asked: PullRequest, digest: str) -> web.Response:
             "(spec.ollama.models)"
         )
     if asked.stream:
-        return web.Response(body=_SUCCESS + b"\n", content_type="application/x-ndjson")
+        return web.Response(body=_SUCCESS + b"\n", content_type=wire.LINES_TYPE)
     return web.Response(body=_SUCCESS, content_type="application/json", charset="utf-8")

@@ -12,8 +12,8 @@ from typing import Final
 
 import aiohttp
 
-from insula.gateway import telling
-from insula.gateway.errors import JSON_TYPE, NotReadyError, UpstreamError
+from insula.gateway import telling, wire
+from insula.gateway.errors import NotReadyError, UpstreamError
 from insula.gateway.flights import Flights
 from insula.gateway.lru import Lru
 from insula.gateway.telling import Said
@@ -156,16 +156,14 @@ async def _read(session: aiohttp.ClientSession, backend: str, path: str) -> tupl
         async with session.get(
             f"http://{backend}{path}", allow_redirects=False, timeout=aiohttp.ClientTimeout(total=TIMEOUT_S)
         ) as response:
-            body = await response.content.read(MAX_ANSWER_BYTES + 1)
-            while len(body) <= MAX_ANSWER_BYTES and (more := await response.content.read(MAX_ANSWER_BYTES)):
-                body += more
+            body = await wire.read_at_most(response.content, MAX_ANSWER_BYTES)
     except (aiohttp.ClientConnectorError, TimeoutError) as error:
         raise NotReadyError("the Ollama of this home does not answer yet", retry_after_s=2) from error
     except aiohttp.ClientError as error:
         raise UpstreamError(f"the Ollama of this home broke off: {type(error).__name__}") from error
-    if len(body) > MAX_ANSWER_BYTES:
+    if body is None:
         raise UpstreamError(f"the answer to {path} is longer than {MAX_ANSWER_BYTES // 1024} KiB")
-    return response.status, response.headers.get("Content-Type", JSON_TYPE), body
+    return response.status, response.headers.get("Content-Type", wire.JSON_TYPE), body
 
 
 def _size(answer: Answer) -> int:

@@ -11,12 +11,9 @@ from typing import Any, Final
 import orjson
 
 from insula.gateway.cachable import EMBEDDINGS
-from insula.gateway.errors import JSON_TYPE
 from insula.gateway.prompts import Prompt
+from insula.gateway.wire import EVENTS_TYPE, JSON_TYPE, LINES_TYPE, OPENAI_TYPE
 
-LINES_TYPE: Final = "application/x-ndjson"
-EVENTS_TYPE: Final = "text/event-stream"
-_OPENAI_TYPE: Final = "application/json"
 _STOP: Final = "stop"
 _DATA: Final = b"data: "
 _DONE: Final = b"[DONE]"
@@ -68,7 +65,7 @@ def write(whole: Whole, prompt: Prompt) -> Form | None:
     if prompt.endpoint.name in EMBEDDINGS or not prompt.streams:
         if not whole.counted:
             return None
-        return Form(_OPENAI_TYPE if prompt.endpoint.openai else JSON_TYPE, whole.body, streamed=False)
+        return Form(OPENAI_TYPE if prompt.endpoint.openai else JSON_TYPE, whole.body, streamed=False)
     document = orjson.loads(whole.body)
     if not prompt.endpoint.openai:
         lines = [orjson.dumps(line) + b"\n" for line in _split(document)]

@@ -16,6 +16,7 @@ import structlog
 from insula.domain.batches import LEASE_S, Task
 from insula.domain.errors import ConflictError, InsulaError, UnavailableError
 from insula.domain.inference import Priority
+from insula.gateway import wire
 from insula.gateway.passes import Pass
 from insula.gateway.prompts import PRIORITY_HEADER
 
@@ -179,10 +180,8 @@ class Runner:
         async with self.session.post(self.url + task.path, data=task.body, headers=headers, timeout=timeout) as answer:
             if answer.status in _LATER:
                 return Said(answer.status, later_s=_pause_s(answer.headers.get("Retry-After", "")))
-            body = await answer.content.read(MAX_ANSWER_BYTES + 1)
-            while len(body) <= MAX_ANSWER_BYTES and (more := await answer.content.readany()):
-                body += more
-        if len(body) > MAX_ANSWER_BYTES:
+            body = await wire.read_at_most(answer.content, MAX_ANSWER_BYTES)
+        if body is None:
             return Said(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, _error("the answer is longer than 1 MiB"))
         return Said(answer.status, body.decode(errors="replace"))
 

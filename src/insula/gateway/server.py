@@ -13,7 +13,7 @@ import aiohttp
 import structlog
 from aiohttp import web
 
-from insula.gateway import admission, auth, clamping, errors, forwarding, heartbeats, paths, prompts, pulling
+from insula.gateway import admission, auth, clamping, errors, forwarding, heartbeats, paths, prompts, pulling, wire
 from insula.gateway.admission import Admission
 from insula.gateway.batches import Batches, NoBatches
 from insula.gateway.caching import Cache, NoCache
@@ -195,7 +195,7 @@ async def _send(request: web.BaseRequest, response: web.Response, exchange: Exch
     """Send an answer of the gateway's own."""
     exchange.status = response.status
     exchange.bytes_out = len(response.body) if isinstance(response.body, bytes) else 0
-    response.headers.update({"Server": "insula", **exchange.headers})
+    response.headers.update({**wire.SERVER, **exchange.headers})
     await response.prepare(request)
     await response.write_eof()
     exchange.finish()
@@ -211,7 +211,7 @@ async def _refuse(request: web.BaseRequest, exchange: Exchange, error: GatewayEr
     begun = await heartbeats.refuse(request, exchange, error)
     if begun is not None:
         return begun
-    headers = errors.headers(error) | {"Content-Type": errors.JSON_TYPE, "Server": "insula", **exchange.headers}
+    headers = errors.headers(error) | {"Content-Type": wire.JSON_TYPE, **wire.SERVER, **exchange.headers}
     return web.Response(status=error.status, body=errors.body(error, openai=exchange.openai), headers=headers)
 
 

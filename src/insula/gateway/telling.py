@@ -7,14 +7,13 @@ from typing import Any, Final
 
 import orjson
 
-from insula.gateway.errors import JSON_TYPE
+from insula.gateway.wire import JSON_TYPE, OPENAI_TYPE
 
 TAGS: Final = "/api/tags"
 PS: Final = "/api/ps"
 ROOT: Final = "/"
 OPENAI_MODELS: Final = "/v1/models"
 
-_OPENAI_TYPE: Final = "application/json"
 _TEXT_TYPE: Final = "text/plain; charset=utf-8"
 _RUNNING: Final = b"Ollama is running"
 _NOTHING_LOADED: Final = b'{"models":[]}'
@@ -36,7 +35,7 @@ class Said:
 def full_name(model: str) -> str:
     """Return a model's name as Ollama compares it: short, with its tag, in small letters."""
     short = model.casefold().removeprefix(_REGISTRY).removeprefix(_LIBRARY)
-    return short if ":" in short.rpartition("/")[2] else f"{short}:latest"
+    return _tagged(short)
 
 
 def digests(tags: bytes) -> dict[str, str]:
@@ -67,7 +66,7 @@ def tags(pulled: Sequence[tuple[str, str]], last: bytes) -> bytes:
     known = {name: model.get("digest") for name, model in listed.items()}
     held = {full_name(name): (name, digest.removeprefix("sha256:")) for name, digest in pulled}
     news = {full: _entry(name, digest) for full, (name, digest) in held.items() if known.get(full) != digest}
-    return _json({"models": list((listed | news).values())}) if news or not last else last
+    return orjson.dumps({"models": list((listed | news).values())}) if news or not last else last
 
 
 def openai(path: str, tags: bytes) -> Said:
@@ -75,16 +74,20 @@ def openai(path: str, tags: bytes) -> Said:
     models, name = _models(tags), path.removeprefix(OPENAI_MODELS).removeprefix("/")
     if not name:
         data = [_openai_model(model, str(model["model"])) for model in models]
-        return Said(_openai({"object": "list", "data": data}), _OPENAI_TYPE)
+        return Said(_openai({"object": "list", "data": data}), OPENAI_TYPE)
     found = next((model for model in models if full_name(model["model"]) == full_name(name)), None)
     if found is None:
         error = {"message": f"model '{name}' not found", "type": "api_error", "param": None, "code": None}
-        return Said(_openai({"error": error}), _OPENAI_TYPE, status=404)
-    return Said(_openai(_openai_model(found, name)), _OPENAI_TYPE)
+        return Said(_openai({"error": error}), OPENAI_TYPE, status=404)
+    return Said(_openai(_openai_model(found, name)), OPENAI_TYPE)
+
+
+def _tagged(name: str) -> str:
+    return name if ":" in name.rpartition("/")[2] else f"{name}:latest"
 
 
 def _entry(name: str, digest: str) -> dict[str, Any]:
-    tagged = name if ":" in name.rpartition("/")[2] else f"{name}:latest"
+    tagged = _tagged(name)
     details = {
         "parent_model": "",
         "format": "",
@@ -126,9 +129,5 @@ def _models(tags: bytes) -> list[dict[str, Any]]:
     return [model for model in models if isinstance(model, dict) and isinstance(model.get("model"), str)]
 
 
-def _json(document: Mapping[str, Any]) -> bytes:
-    return orjson.dumps(document)
-
-
 def _openai(document: Mapping[str, Any]) -> bytes:
-    return _json(document) + b"\n"
+    return orjson.dumps(document) + b"\n"
