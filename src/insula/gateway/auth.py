@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Final, Protocol
 
 from insula.domain.keys import InvalidKeyError
+from insula.gateway import endpoints
 from insula.gateway.errors import NotReadyError, UnauthorizedError
 from insula.gateway.tenants import Directory, TenantRoute
 from insula.services.keys import VerifiedKey
@@ -13,7 +14,6 @@ from insula.services.keys import VerifiedKey
 KEY_HEADER: Final = "X-Api-Key"
 _PREFIX: Final = "/t/"
 _SCHEME: Final = "bearer "
-_MAPPED: Final = "::ffff:"  # an IPv4 address as a socket of both families shows it
 
 
 class Verifier(Protocol):
@@ -89,7 +89,7 @@ def authenticate(key: str, verifier: Verifier, directory: Directory, *, peer: st
             f"the key has generation {verified.generation}, but another one is in force",
             tenant=route.name,
         )
-    living_there = directory.living_at(peer.removeprefix(_MAPPED))
+    living_there = directory.living_at(endpoints.plain(peer))
     if living_there and route.tenant_id not in living_there:
         raise UnauthorizedError("this key belongs to another home", tenant=route.name)
     return route

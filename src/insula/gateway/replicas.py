@@ -15,7 +15,7 @@ from aiohttp import web
 from prometheus_client import CollectorRegistry, Counter
 
 from insula.domain.manifests import Manifest
-from insula.gateway import forwarding, passes
+from insula.gateway import endpoints, forwarding, passes
 from insula.gateway.auth import KEY_HEADER
 from insula.gateway.errors import NotReadyError, UpstreamError
 from insula.gateway.prompts import PRIORITY_HEADER, Prompt
@@ -27,7 +27,6 @@ HOP_HEADER: Final = "X-Insula-Hop"
 _PASSED_ON: Final = ("Authorization", KEY_HEADER, PRIORITY_HEADER, passes.HEADER)
 # A replica whose node is lost stays in the Service for most of a minute, and each try to reach it takes 3 s.
 AVOIDED_S: Final = 5.0
-_MAPPED: Final = "::ffff:"  # an IPv4 address as a socket of both families shows it
 
 
 @dataclass
@@ -52,11 +51,11 @@ class Replicas:
         first = max(ready, key=lambda address: _weight(group, address))
         if first == self.own:
             return None
-        return f"[{first}]:{self.port}" if ":" in first else f"{first}:{self.port}"
+        return endpoints.at(first, self.port)
 
     def is_one(self, address: str) -> bool:
         """Say whether a request from this address comes from a replica."""
-        plain = address.removeprefix(_MAPPED)
+        plain = endpoints.plain(address)
         return any(plain in addresses for addresses in self._known.values())
 
     def replace(self, manifests: Iterable[Manifest]) -> None:
@@ -68,9 +67,9 @@ class Replicas:
 
     def put(self, manifest: Manifest) -> None:
         """Take a slice that was added or changed."""
-        name, endpoints = manifest["metadata"]["name"], manifest.get("endpoints") or []
-        self._known[name] = tuple(_address(each) for each in endpoints)
-        self._slices[name] = tuple(_address(each) for each in endpoints if _is_ready(each))
+        name = manifest["metadata"]["name"]
+        self._known[name] = tuple(address for address, _ in endpoints.addresses(manifest, ready=False))
+        self._slices[name] = tuple(address for address, _ in endpoints.addresses(manifest, ready=True))
 
     def drop(self, manifest: Manifest) -> None:
         """Forget a slice."""
@@ -157,12 +156,3 @@ def _passed_on(headers: Mapping[str, str]) -> dict[str, str]:
 
 def _weight(group: str, address: str) -> bytes:
     return blake2b(f"{group}\0{address}".encode(), digest_size=8).digest()
-
-
-def _address(endpoint: Manifest) -> str:
-    return str((endpoint.get("addresses") or [""])[0])
-
-
-def _is_ready(endpoint: Manifest) -> bool:
-    # Kubernetes: a missing `ready` is to be read as true.
-    return (endpoint.get("conditions") or {}).get("ready") is not False

@@ -13,6 +13,7 @@ from insula.domain import names
 from insula.domain.inference import Inference
 from insula.domain.key_rotation import Grace
 from insula.domain.manifests import Manifest
+from insula.gateway import endpoints
 
 
 @dataclass(frozen=True)
@@ -252,10 +253,5 @@ def _ready_ollamas(endpoint_slice: Manifest) -> tuple[_Ready, ...]:
     ports = [port.get("port") for port in endpoint_slice.get("ports") or [] if port.get("port")]
     if not ports or endpoint_slice.get("addressType") not in {"IPv4", "IPv6"}:
         return ()
-    return tuple(
-        (f"[{address}]:{ports[0]}" if ":" in address else f"{address}:{ports[0]}", endpoint.get("nodeName") or "")
-        for endpoint in endpoint_slice.get("endpoints") or []
-        # Kubernetes: a missing `ready` is to be read as true.
-        if (endpoint.get("conditions") or {}).get("ready") is not False
-        for address in endpoint.get("addresses", [])[:1]
-    )
+    found = endpoints.addresses(endpoint_slice, ready=True)
+    return tuple((endpoints.at(address, ports[0]), node) for address, node in found)
