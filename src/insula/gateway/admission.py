@@ -9,7 +9,6 @@ from typing import Final, Protocol
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
-from insula.domain.inference import Priority
 from insula.domain.usage import NS_PER_S
 from insula.gateway.errors import BusyError, NotReadyError, TooManyError
 from insula.gateway.fairness import Ticket, Turns
@@ -163,10 +162,9 @@ class FairAdmission:
                 turn.set_result(None)
 
     def _ticket(self, route: TenantRoute, prompt: Prompt) -> Ticket:
-        lower = prompt.priority is Priority.BATCH or route.inference.priority is Priority.BATCH
         return Ticket(
             tenant=route.tenant_id,
-            priority=Priority.BATCH if lower else Priority.INTERACTIVE,
+            priority=prompt.class_under(route.inference.priority),
             parallel=route.inference.parallel,
             model=prompt.model[:256],
             continues=prompt.continues,

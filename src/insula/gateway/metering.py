@@ -94,8 +94,7 @@ class Metered:
         finally:
             if exchange.status == HTTPStatus.OK:  # a refusal of Ollama's computes nothing
                 day = self.now().astimezone(UTC).date()
-                lower = Priority.BATCH in (prompt.priority, route.inference.priority)
-                priority = Priority.BATCH if lower else Priority.INTERACTIVE
+                priority = prompt.class_under(route.inference.priority)
                 account = Account(route.tenant_id, route.name, day, prompt.model.lower()[:256], priority)
                 self.takings.add(
                     account, cost(exchange, exchange.figures(), openai=prompt.endpoint.openai, begun=begun)

@@ -42,6 +42,10 @@ class Prompt:
         last = messages[-1] if isinstance(messages, list) and messages else None
         return isinstance(last, dict) and last.get("role") == "tool"
 
+    def class_under(self, plan: Priority) -> Priority:
+        """Return the class that is in force: the lower one of the client's and the plan's."""
+        return Priority.BATCH if Priority.BATCH in (self.priority, plan) else Priority.INTERACTIVE
+
     @property
     def model(self) -> str:
         """The model's name as the client wrote it, "" when it named none."""
