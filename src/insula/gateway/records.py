@@ -127,12 +127,12 @@ class Records:
 
         Of one that another replica answers there is the line `request_handed_on` alone: that one counts it.
         """
-        used = exchange.figures()
-        seconds = (exchange.clock() if exchange.finished is None else exchange.finished) - exchange.started
-        first = None if exchange.first_byte is None else exchange.first_byte - exchange.started
         if exchange.handed_to:
             self._log.info("request_handed_on", request_id=exchange.request_id, to=exchange.handed_to)
             return
+        used = exchange.figures()
+        seconds = (exchange.clock() if exchange.finished is None else exchange.finished) - exchange.started
+        first = None if exchange.first_byte is None else exchange.first_byte - exchange.started
         self._count(exchange, used, seconds, first)
         if not exchange.logged:
             return

@@ -11,10 +11,11 @@ from typing import Any, Final
 
 import orjson
 
+from insula.domain.usage import NS_PER_S
+
 # The last line of /api/chat is under 1 KB. The one of /api/generate may carry kilobytes of `context` before its
 # figures, so the figures are also found in a line whose beginning is gone.
 TAIL_BYTES: Final = 8192
-NS_PER_S: Final = 1_000_000_000
 # 31 years in nanoseconds; what is more, or less than nothing, is no count.
 LARGEST_COUNT: Final = 10**18
 
