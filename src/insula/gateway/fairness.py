@@ -6,12 +6,12 @@ over. The home with the lowest counter is next. A home that comes back is lifted
 so nobody saves up turns; what it owes, it still owes.
 """
 
-from collections import OrderedDict
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
 from typing import Final
 
 from insula.domain.inference import Priority
+from insula.gateway.lru import Lru
 
 # A prompt of the lower class that has waited so long counts as one that somebody waits for.
 AGING_S: Final = 60.0
@@ -76,9 +76,9 @@ class Turns:
         self.waiting = 0
         self._given = 0
         self._homes: dict[str, _Home] = {}
-        self._debts: OrderedDict[str, float] = OrderedDict()  # counters of homes that have nothing here now
+        self._debts: Lru[str, float] = Lru(DEBTS_KEPT)  # counters of homes that have nothing here now
         self._floor = 0.0  # where a home that comes begins, unless it owes more
-        self._estimates: OrderedDict[tuple[str, str], float] = OrderedDict()
+        self._estimates: Lru[tuple[str, str], float] = Lru(ESTIMATES_KEPT)
 
     @property
     def is_idle(self) -> bool:
@@ -96,8 +96,10 @@ class Turns:
         if home is None:
             measured = (each.counter - each.expected for each in self._homes.values())
             self._floor = max(self._floor, min(measured, default=self._floor))
-            home = self._homes[ticket.tenant] = _Home(max(self._floor, self._debts.pop(ticket.tenant, 0.0)))
-        ticket.estimate_s = self._estimates.get((ticket.tenant, ticket.model), FIRST_ESTIMATE_S)
+            home = self._homes[ticket.tenant] = _Home(max(self._floor, self._debts.get(ticket.tenant) or 0.0))
+            self._debts.drop(ticket.tenant)
+        estimate_s = self._estimates.get((ticket.tenant, ticket.model))
+        ticket.estimate_s = FIRST_ESTIMATE_S if estimate_s is None else estimate_s
         home.waiting.append(ticket)
         self.waiting += 1
 
@@ -173,10 +175,8 @@ class Turns:
 
     def _learn(self, ticket: Ticket, spent_s: float) -> None:
         place = (ticket.tenant, ticket.model)
-        before = self._estimates.pop(place, None)
-        self._estimates[place] = spent_s if before is None else before + FOLLOWING * (spent_s - before)
-        if len(self._estimates) > ESTIMATES_KEPT:
-            self._estimates.popitem(last=False)
+        before = self._estimates.get(place)
+        self._estimates.put(place, spent_s if before is None else before + FOLLOWING * (spent_s - before))
 
     def _tidy(self, tenant: str) -> None:
         """Let a home go that has nothing here. When the last goes, all are quits."""
@@ -185,9 +185,7 @@ class Turns:
             return
         del self._homes[tenant]
         if not self._homes:
-            self._debts.clear()
+            self._debts = Lru(DEBTS_KEPT)
             self._floor = home.counter
             return
-        self._debts[tenant] = home.counter
-        if len(self._debts) > DEBTS_KEPT:
-            self._debts.popitem(last=False)
+        self._debts.put(tenant, home.counter)
