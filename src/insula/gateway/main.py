@@ -4,7 +4,6 @@ import asyncio
 import contextlib
 import gc
 import time
-import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,33 +13,22 @@ import structlog
 import typer
 import uvloop
 from aiohttp import web
-from prometheus_client import CollectorRegistry, Gauge
 
 from insula.gateway import admin, forwarding
-from insula.gateway.activities import Activities
 from insula.gateway.admission import FairAdmission
 from insula.gateway.answers import CAPACITY_BYTES, Answers
-from insula.gateway.batches import KeptBatches, NoBatches
 from insula.gateway.caching import Caching
 from insula.gateway.claims import Claims
-from insula.gateway.handing_in import HandingIn
-from insula.gateway.keyring import Keyring
-from insula.gateway.metering import Meter, Metered, Unmetered
-from insula.gateway.passes import Pass
+from insula.gateway.parts import Accounting, Known
 from insula.gateway.records import Records
 from insula.gateway.remembering import Remembered
-from insula.gateway.replicas import Relay, Replicas
+from insula.gateway.replicas import Relay
 from insula.gateway.room import Room
 from insula.gateway.rousing import Rouser
-from insula.gateway.running import Runner
 from insula.gateway.server import Gateway
-from insula.gateway.takings import Takings
-from insula.gateway.tenants import WatchedDirectory
 from insula.gateway.waking import Waker
-from insula.gateway.watches import Watches
 from insula.kube import config
 from insula.kube.client import Client
-from insula.ledger.client import LedgerClient
 from insula.services import logs, stopping
 
 # How long an idle connection of a client is kept open.
@@ -127,61 +115,59 @@ def gateway(
 
 async def serve(settings: Settings, access: config.Access) -> None:
     """Serve the homes of the cluster that `access` opens until SIGTERM or SIGINT, then drain."""
-    registry = CollectorRegistry()
-    activities, keyring = Activities(), Keyring(settings.keys)
-    directory = WatchedDirectory(on_change=activities.tell)
-    replicas = Replicas(settings.own_address, settings.port)
-    watches = Watches(directory, replicas, activities)
-    readiness = admin.Readiness(
-        {
-            "tenants and their Ollamas are known": lambda: directory.synced,
-            "the watches advance": lambda: not watches.stale,
-            "verify keys are loaded": lambda: keyring.loaded,
-        }
-    )
-    Gauge("insula_gateway_tenants", "Tenants known.", registry=registry).set_function(lambda: directory.size)
+    known = Known(keys=settings.keys, own_address=settings.own_address, port=settings.port)
     async with contextlib.AsyncExitStack() as stack:
         session = await stack.enter_async_context(forwarding.open_session())
         client = await stack.enter_async_context(Client(access))
+        accounting = Accounting(settings.ledger, session, known.registry, port=settings.port)
         remembered = Remembered(session, time.monotonic)
         stack.push_async_callback(remembered.close)
-        records = Records(structlog.get_logger("insula.gateway").bind(), registry)
-        takings = Takings(writer=uuid.uuid4().hex)
-        ledger, own = LedgerClient(session, settings.ledger), Pass()
-        handing_in = HandingIn(takings, ledger, registry, time.monotonic, own.learn)
-        runner = Runner(ledger, session, f"http://127.0.0.1:{settings.port}", own, takings.writer)
-        meter: Meter = Metered(takings) if settings.ledger else Unmetered()
-        cache = Caching(Answers(time.monotonic, capacity_bytes=settings.cache_bytes), remembered, registry)
-        claims = Claims(client, activities)
-        waker = Waker(directory, activities, claims, Rouser(directory, activities, claims, session, registry))
+        answers = Answers(time.monotonic, capacity_bytes=settings.cache_bytes)
+        cache = Caching(answers, remembered, known.registry)
+        claims = Claims(client, known.activities)
+        rouser = Rouser(known.directory, known.activities, claims, session, known.registry)
+        waker = Waker(known.directory, known.activities, claims, rouser)
         stack.push_async_callback(claims.close)
         stack.push_async_callback(waker.close)
         door = Gateway(
-            keys=keyring,
-            directory=directory,
-            admission=FairAdmission(settings.slots, directory, registry, time.monotonic),
+            keys=known.keyring,
+            directory=known.directory,
+            admission=FairAdmission(settings.slots, known.directory, known.registry, time.monotonic),
             session=session,
             remembered=remembered,
-            records=records,
-            relay=Relay(replicas, session, registry),
-            room=Room(registry),
-            meter=meter,
+            records=Records(structlog.get_logger("insula.gateway").bind(), known.registry),
+            relay=Relay(known.replicas, session, known.registry),
+            room=Room(known.registry),
+            meter=accounting.meter,
             cache=cache,
-            batches=KeptBatches(ledger, runner.look) if settings.ledger else NoBatches(),
-            own=own,
+            batches=accounting.batches,
+            own=accounting.own,
             waking=waker,
         )
-        async with asyncio.TaskGroup() as group:
-            following = watches.run(client, namespace=settings.namespace, service=settings.service)
-            tasks = [group.create_task(keyring.keep_fresh()), group.create_task(following)]
-            tasks += [group.create_task(handing_in.run())] if settings.ledger else []
-            second = admin.application(readiness, registry, cache.statistics)
-            running = [group.create_task(runner.run())] if settings.ledger else []
-            await _serve_and_drain(door, readiness, second, settings, running)
-            for task in tasks:
-                task.cancel()
-        if settings.ledger:
-            await handing_in.last()
+        second = admin.application(known.readiness, known.registry, cache.statistics)
+        await _work(settings, client, known=known, accounting=accounting, door=door, second=second)
+
+
+async def _work(
+    settings: Settings,
+    client: Client,
+    *,
+    known: Known,
+    accounting: Accounting,
+    door: Gateway,
+    second: web.Application,
+) -> None:
+    """Keep what is known current and hand in what is counted, for as long as homes are served."""
+    async with asyncio.TaskGroup() as group:
+        following = known.watches.run(client, namespace=settings.namespace, service=settings.service)
+        tasks = [group.create_task(known.keyring.keep_fresh()), group.create_task(following)]
+        tasks += [group.create_task(accounting.handing_in.run())] if accounting.is_on else []
+        running = [group.create_task(accounting.runner.run())] if accounting.is_on else []
+        await _serve_and_drain(door, known.readiness, second, settings, running)
+        for task in tasks:
+            task.cancel()
+    if accounting.is_on:
+        await accounting.handing_in.last()
 
 
 async def _serve_and_drain(
