@@ -1,7 +1,7 @@
 """Hears from the ledger what homes have used today, and has those looked at whose standing has changed."""
 
 import asyncio
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import date
 from typing import Final, Protocol
@@ -15,6 +15,7 @@ from insula.domain.manifests import Manifest
 from insula.domain.quotas import Level, level
 from insula.domain.usage import NS_PER_S
 from insula.ledger.client import Totals
+from insula.reconcile import reading
 
 # The condition tells people; the gateway holds the limit, and knows within seconds.
 EVERY_S: Final = 15.0
@@ -85,9 +86,9 @@ class Allowances:
     def _standing(self) -> dict[str, Level]:
         found: dict[str, Level] = {}
         for name in self.homes.homes():
-            metadata: Mapping[str, Mapping[str, str]] = (self.homes.namespace(name) or {}).get("metadata", {})
-            used_s = self.used_s(metadata.get("labels", {}).get(names.LABEL_TENANT_ID, ""))
-            plan = metadata.get("annotations", {}).get(names.ANNOTATION_INFERENCE, "")
+            namespace = self.homes.namespace(name)
+            used_s = self.used_s(reading.tenant_id(namespace))
+            plan = reading.annotations(namespace).get(names.ANNOTATION_INFERENCE, "") if namespace else ""
             if used_s and plan:
                 how = level(used_s, Inference.from_text(plan).gpu_seconds_per_day)
                 if how in (Level.NEAR, Level.USED_UP):

@@ -41,6 +41,11 @@ def annotations(manifest: Manifest) -> Mapping[str, str]:
     return found
 
 
+def tenant_id(namespace: Manifest | None) -> str:
+    """Return the identity that a Namespace bears, empty if it bears none or there is no Namespace."""
+    return labels(namespace).get(names.LABEL_TENANT_ID, "") if namespace else ""
+
+
 def rendered_hash(manifest: Manifest) -> str:
     """Return the hash of the rendering that an object, a template or its pod was made from, empty if it has none."""
     return annotations(manifest).get(names.ANNOTATION_HASH, "")

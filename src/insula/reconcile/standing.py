@@ -76,7 +76,7 @@ def identity(observed: Observed) -> str:
     Taken from the Tenant, two looks at a cache that does not show the new Namespace yet agree.
     """
     if observed.namespace is not None:
-        return reading.labels(observed.namespace).get(names.LABEL_TENANT_ID, "")
+        return reading.tenant_id(observed.namespace)
     return reading.uid(observed.tenant)
 
 

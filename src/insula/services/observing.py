@@ -14,6 +14,7 @@ from insula.domain import names
 from insula.domain.errors import InsulaError, NotFoundError, RefusedError
 from insula.domain.manifests import Manifest, ObjectRef
 from insula.domain.platform import Platform
+from insula.reconcile import reading
 from insula.reconcile.model import Observed, PullProgress, SecretKind
 from insula.services import braking, resolving
 from insula.services.braking import Brake
@@ -119,7 +120,7 @@ class Observer:
             may_restart=self._may_restart(name),
             hold=self._hold(name, tenant, namespace),
             neighbour=self._neighbour(name),
-            used_gpu_s=self._used_s(_identity(namespace)),
+            used_gpu_s=self._used_s(reading.tenant_id(namespace)),
         )
 
     def keep_secret(self, tenant: str, manifest: Manifest) -> None:
@@ -220,11 +221,6 @@ def _spec_of(manifest: Manifest | None) -> object:
         return None
     metadata = manifest["metadata"]
     return (metadata["uid"], metadata["generation"]) if metadata.get("generation") else manifest
-
-
-def _identity(namespace: Manifest | None) -> str:
-    labels = namespace["metadata"].get("labels", {}) if namespace else {}
-    return str(labels.get(names.LABEL_TENANT_ID, ""))
 
 
 def _without_content(secret: Manifest) -> Manifest:
