@@ -14,7 +14,7 @@ from insula.cli.cluster import Cluster, connect, run
 from insula.cli.output import Format, Output
 from insula.domain.errors import InsulaError, NotFoundError
 from insula.domain.manifests import Manifest
-from insula.domain.models import ModelImage
+from insula.domain.models import REGISTRY_HOST, REGISTRY_NAMESPACE, ModelImage
 from insula.ollama import adding, catalogue, publishing, stock
 from insula.ollama.names import ModelName
 from insula.ollama.registry import open_registry
@@ -37,9 +37,7 @@ class Pods(Protocol):
         """Return the objects of a kind that bear all the labels."""
 
 
-REGISTRY_NAMESPACE: Final = "insula-registry"
 REGISTRY_LABELS: Final = {"app": "registry"}
-REGISTRY_HOST: Final = f"registry.{REGISTRY_NAMESPACE}.svc.cluster.local:5000"  # what the sandbox's nodes call it
 HEADINGS: Final = ("MODEL", "SIZE", "IN REGISTRY", "SHARED", "WANTED BY", "ON NODES")
 Name = Annotated[str, typer.Argument(help="The model's name, as name:tag.", show_default=False)]
 Registry = Annotated[
@@ -96,8 +94,7 @@ def publish(
             return await publishing.publish(origin, target, model, seen_as, _Tenths(), again=again)
 
     made = asyncio.run(make())
-    entry = {"model": made.model, "image": made.image, "digest": made.digest, "sizeBytes": made.size}
-    output.emit({"sharedModels": {"images": [entry]}}, Format.YAML if form is Format.TABLE else form)
+    output.emit({"sharedModels": {"images": [made.to_values()]}}, Format.YAML if form is Format.TABLE else form)
 
 
 @app.command("list")

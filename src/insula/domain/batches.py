@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
+PATH: Final = "/api/batch"  # of the gateway
 MAX_LINES: Final = 1_000
 MAX_UPLOAD_BYTES: Final = 4 * 1024 * 1024
 # All answers of a batch together: what is beyond them is told as an error in its line's place.

@@ -12,6 +12,7 @@ from typing import Final
 
 from insula.domain.errors import UsageError
 
+KEY_HEADER: Final = "X-Api-Key"  # where a key may stand besides `Authorization`
 SIGNATURE_BYTES: Final = 64  # Ed25519
 SIGNATURE_CHARACTERS: Final = 86  # 64 bytes as base64url without padding
 MAX_GENERATION: Final = 999_999_999

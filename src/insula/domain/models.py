@@ -2,6 +2,11 @@
 
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Final
+
+# Where a cluster's own registry of models stands, as the sandbox has one, and what it is called in the cluster.
+REGISTRY_NAMESPACE: Final = "insula-registry"
+REGISTRY_HOST: Final = f"registry.{REGISTRY_NAMESPACE}.svc.cluster.local:5000"
 
 
 class ModelForm(StrEnum):
@@ -21,3 +26,7 @@ class ModelImage:
     image: str
     digest: str
     size: int = 0
+
+    def to_values(self) -> dict[str, str | int]:
+        """Return its entry in `sharedModels.images` of the chart's values."""
+        return {"model": self.model, "image": self.image, "digest": self.digest, "sizeBytes": self.size}

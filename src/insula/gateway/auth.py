@@ -5,13 +5,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final, Protocol
 
-from insula.domain.keys import InvalidKeyError
+from insula.domain.keys import KEY_HEADER, InvalidKeyError
 from insula.gateway import endpoints
 from insula.gateway.errors import NotReadyError, UnauthorizedError
 from insula.gateway.tenants import Directory, TenantRoute
 from insula.services.keys import VerifiedKey
 
-KEY_HEADER: Final = "X-Api-Key"
 _PREFIX: Final = "/t/"
 _SCHEME: Final = "bearer "
 

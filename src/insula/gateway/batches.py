@@ -6,7 +6,7 @@ from typing import Final, Protocol
 
 from aiohttp import web
 
-from insula.domain.batches import MAX_UPLOAD_BYTES
+from insula.domain.batches import MAX_UPLOAD_BYTES, PATH
 from insula.domain.errors import UnavailableError
 from insula.gateway import prompts
 from insula.gateway.errors import NotReadyError, TooLargeError
@@ -14,7 +14,6 @@ from insula.gateway.prompts import Take
 from insula.gateway.tenants import TenantRoute
 from insula.ledger.client import Answer
 
-PATH: Final = "/api/batch"
 RETRY_AFTER_S: Final = 10
 # No results come faster, and none of it is urgent.
 _REFUSED_RETRY_S: Final = {429: 60, 503: 60}

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
+from insula.domain import batches
+
 
 class Handling(StrEnum):
     """What the gateway does with an open path."""
@@ -42,7 +44,7 @@ _EXACT: Final[dict[tuple[str, str], Endpoint]] = {
     ("POST", "/api/embed"): Endpoint("api_embed", Handling.INFER),
     ("POST", "/api/embeddings"): Endpoint("api_embeddings", Handling.INFER),
     ("POST", "/api/pull"): Endpoint("api_pull", Handling.PULL),
-    **{(method, "/api/batch"): Endpoint("api_batch", Handling.BATCH) for method in ("GET", "POST")},
+    **{(method, batches.PATH): Endpoint("api_batch", Handling.BATCH) for method in ("GET", "POST")},
     ("GET", "/v1/models"): Endpoint("v1_models", Handling.REMEMBER, openai=True),
     ("POST", "/v1/chat/completions"): Endpoint("v1_chat_completions", Handling.INFER, openai=True),
     ("POST", "/v1/completions"): Endpoint("v1_completions", Handling.INFER, openai=True),
@@ -50,7 +52,7 @@ _EXACT: Final[dict[tuple[str, str], Endpoint]] = {
 }
 _ONE_MODEL: Final = re.compile(r"/v1/models/[A-Za-z0-9][A-Za-z0-9._:-]{0,127}(/[A-Za-z0-9][A-Za-z0-9._:-]{0,127}){0,3}")
 
-_ONE_BATCH: Final = re.compile(r"/api/batch/[0-9a-f]{32}(/results)?")
+_ONE_BATCH: Final = re.compile(batches.PATH + r"/[0-9a-f]{32}(/results)?")
 
 _MODEL_MANAGEMENT: Final = ("/api/create", "/api/copy", "/api/delete", "/api/push", "/api/blobs")
 

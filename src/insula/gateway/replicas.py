@@ -14,9 +14,9 @@ import aiohttp
 from aiohttp import web
 from prometheus_client import CollectorRegistry, Counter
 
+from insula.domain.keys import KEY_HEADER
 from insula.domain.manifests import Manifest
 from insula.gateway import endpoints, forwarding, passes
-from insula.gateway.auth import KEY_HEADER
 from insula.gateway.errors import NotReadyError, UpstreamError
 from insula.gateway.prompts import PRIORITY_HEADER, Prompt
 from insula.gateway.records import Exchange, Outcome

@@ -12,7 +12,7 @@ from types import MappingProxyType
 from typing import Any, Final
 
 from insula.domain.errors import UnavailableError
-from insula.domain.models import ModelImage
+from insula.domain.models import REGISTRY_HOST, REGISTRY_NAMESPACE, ModelImage
 from insula.ollama import adding, catalogue, publishing, registry
 from insula.ollama.names import ModelName
 from insula.sandbox import package_index, registries, versions
@@ -104,11 +104,7 @@ class Cluster:
 
     def _shared_models(self) -> str:
         """Return the shared models as the values of Insula's chart name them."""
-        if self.shared_model is None:
-            return "[]"
-        made = self.shared_model
-        entry = {"model": made.model, "image": made.image, "digest": made.digest, "sizeBytes": made.size}
-        return json.dumps([entry])
+        return json.dumps([self.shared_model.to_values()] if self.shared_model else [])
 
 
 def substitutions(layout: Layout) -> Mapping[str, str]:
@@ -169,13 +165,13 @@ async def install_certificates(cluster: Cluster, chart: Path) -> None:
 async def install_registry(cluster: Cluster, model: str, gguf: Path) -> None:
     """Install the registry of models, with a first model in it."""
     await asyncio.to_thread(cluster.apply, "registry.yaml")
-    await asyncio.to_thread(cluster.rolled_out, "insula-registry", "deployment/registry")
+    await asyncio.to_thread(cluster.rolled_out, REGISTRY_NAMESPACE, "deployment/registry")
     name = ModelName.parse(model)
     url = registries.url(cluster.layout)
     if name not in await _models_of(url):
         await adding.push_model(url, model, gguf, catalogue.recipe_for(name))
     async with registry.open_registry(url) as opened:
-        await publishing.publish(opened, opened, name, registries.HOST, lambda _done, _whole: None)
+        await publishing.publish(opened, opened, name, REGISTRY_HOST, lambda _done, _whole: None)
 
 
 async def _models_of(url: str) -> list[ModelName]:

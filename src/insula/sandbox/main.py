@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING, Annotated, Any, Final, TypeVar
 import typer
 
 from insula.domain.errors import InsulaError, UnavailableError, UsageError
+from insula.domain.models import REGISTRY_NAMESPACE
 from insula.sandbox import gpu_commands, node_commands, package_index, preflight, teardown, workers
 from insula.sandbox.alone import alone
-from insula.sandbox.cluster import Cluster
+from insula.sandbox.cluster import RELEASE_NAMESPACE, Cluster
 from insula.sandbox.layout import NODE_NAMES, Layout
 from insula.sandbox.progress import Progress, reporting
 from insula.sandbox.workers import FIRST
@@ -173,7 +174,7 @@ def _workloads(cluster: Cluster) -> dict[str, str]:
         ready = item["status"].get("readyReplicas", item["status"].get("numberReady", 0))
         namespace = item["metadata"]["namespace"]
         # A home that sleeps or is broken is its own matter; `insula tenant list` tells.
-        if not namespace.startswith("insula-") or namespace in {"insula-system", "insula-registry"}:
+        if not namespace.startswith("insula-") or namespace in {RELEASE_NAMESPACE, REGISTRY_NAMESPACE}:
             states[f"{namespace}/{item['metadata']['name']}"] = "ready" if ready >= wanted else f"{ready}/{wanted}"
     return states
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Final
 
 from insula.domain.errors import NotFoundError
+from insula.domain.models import REGISTRY_HOST
 from insula.sandbox import containerd_settings, registries
 from insula.sandbox.layout import NODE_NAMES, VOLUMES_INSIDE, Layout, NodePaths
 
@@ -134,7 +135,7 @@ def _etc(paths: NodePaths) -> Iterator[Step]:
     for name in ("hostname", "hosts", "machine-id", "resolv.conf"):
         yield Step("copy", f"/etc/{name}", str(paths.etc / name))
     yield Step("copy", "/etc/containerd/config.toml", str(paths.etc / "config.toml"))
-    registry = f"{containerd_settings.REGISTRIES}/{registries.HOST}/hosts.toml"
+    registry = f"{containerd_settings.REGISTRIES}/{REGISTRY_HOST}/hosts.toml"
     yield Step("copy", registry, str(paths.etc / "hosts.toml"))
     yield Step("link", "/etc/mtab", "/proc/mounts")
     for key in PRETENDED:

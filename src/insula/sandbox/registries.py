@@ -1,10 +1,9 @@
-"""The sandbox's registry of models: what it is called in the cluster, and where nodes and this machine find it."""
+"""Where nodes and this machine find the sandbox's registry of models."""
 
 from typing import Final
 
 from insula.sandbox.layout import NODE_NAMES, Layout
 
-HOST: Final = "registry.insula-registry.svc.cluster.local:5000"
 NODE_PORT: Final = 30500
 
 

@@ -6,13 +6,12 @@ from collections.abc import Mapping
 from typing import Any, Final, Protocol
 
 from insula.domain import names
+from insula.domain.batches import PATH
 from insula.domain.errors import NotFoundError, UnavailableError
+from insula.domain.keys import KEY_HEADER
 from insula.domain.manifests import Manifest, ObjectRef
 
 SERVICE: Final = "insula-gateway:ollama"
-PATH: Final = "/api/batch"
-# A header, for the API server's audit log keeps paths and not headers.
-KEY_HEADER: Final = "X-Api-Key"
 
 
 class Cluster(Protocol):
@@ -75,6 +74,7 @@ async def cancel(cluster: Cluster, tenant: str, batch_id: str, *, namespace: str
 async def _ask(
     cluster: Cluster, tenant: str, path: str, *, namespace: str, method: str = "GET", body: bytes = b""
 ) -> bytes:
+    # A header, for the API server's audit log keeps paths and not headers.
     headers = {KEY_HEADER: await _key(cluster, tenant)}
     return await cluster.through(f"{namespace}/{SERVICE}", PATH + path, method=method, headers=headers, body=body)
 

@@ -9,8 +9,8 @@ import pytest
 
 from insula.cli import batch as printing
 from insula.domain.errors import NotFoundError, UnavailableError
+from insula.domain.keys import KEY_HEADER
 from insula.domain.manifests import Manifest, ObjectRef
-from insula.gateway.auth import KEY_HEADER
 from insula.services import batching
 
 TOLD = {

@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import Final, TypeAlias
 
 from insula.domain.errors import NotFoundError
-from insula.domain.models import ModelImage
+from insula.domain.models import REGISTRY_HOST, ModelImage
 from insula.ollama import adding
 from insula.ollama import catalogue as models
 from insula.ollama.names import ModelName
-from insula.sandbox import containerfiles, registries, versions
+from insula.sandbox import containerfiles, versions
 from insula.sandbox.builds import images
 from insula.sandbox.builds.go import GoBuild, GoSource
 from insula.sandbox.builds.recipes import Recipe, Results, file_content, file_contents
@@ -189,7 +189,7 @@ model = Recipe("model/gemma3-270m", (MODEL_SHA256,), _assemble_model, _parts, we
 async def _describe_shared_model(_workshop: Workshop, needs: Results, draft: Path) -> None:
     name = ModelName.parse(MODEL)
     gguf = needs[model.name] / MODEL_FILE
-    made = await asyncio.to_thread(adding.image_of, name, gguf, models.recipe_for(name), registries.HOST)
+    made = await asyncio.to_thread(adding.image_of, name, gguf, models.recipe_for(name), REGISTRY_HOST)
     (draft / SHARED_MODEL_FILE).write_text(json.dumps(asdict(made)))
 
 
@@ -200,7 +200,7 @@ def read_shared_model(results: Results) -> ModelImage:
 
 shared_model = Recipe(
     "model/gemma3-270m-image",
-    (registries.HOST, *file_contents(Path(adding.__file__).parent)),
+    (REGISTRY_HOST, *file_contents(Path(adding.__file__).parent)),
     _describe_shared_model,
     (model,),
 )
