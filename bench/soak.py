@@ -20,11 +20,9 @@ from typing import Annotated, Final
 
 import aiohttp
 import typer
-import yaml
-from aiohttp import web
 
 from api.server import free_port
-from bench.common import figures
+from bench.common import figures, serving
 from bench.common.figures import Figure
 from bench.soaking import street as streets
 from bench.soaking.callers import Caller, Seen
@@ -80,7 +78,7 @@ async def _soak(
         soak = await stack.enter_async_context(_built(directory, count, fault_share, chance))
         for program in (soak.ledger, soak.steady.program, soak.doomed.program):
             stack.push_async_callback(program.end, kill=True)
-            await program.start(admin)
+            await program.start()
         await asyncio.sleep(2.0)
         sockets = soak.steady.sockets()
         over = asyncio.Event()
@@ -90,7 +88,7 @@ async def _soak(
         ):
             for caller in _callers(soak, session):
                 tasks.create_task(caller.call_until(over))
-            tasks.create_task(_strike(soak, admin, over, fault_every_s))
+            tasks.create_task(_strike(soak, over, fault_every_s))
             tasks.create_task(_weigh(soak.steady, over))
             await asyncio.sleep(seconds)
             over.set()
@@ -105,14 +103,13 @@ async def _built(directory: Path, count: int, fault_share: float, chance: random
     (directory / "keys.json").write_text(signing.verify_keys_json())
     async with contextlib.AsyncExitStack() as stack:
         ollamas = [Ollama("", fault_share, random.Random(chance.random())) for _ in range(count)]
-        ports = [await stack.enter_async_context(_serving(ollama.application())) for ollama in ollamas]
+        ports = [await stack.enter_async_context(serving.serving(ollama.application())) for ollama in ollamas]
         street = streets.a_street(count, [("127.0.0.1", port) for port in ports], [STEADY, DOOMED])
         for home, ollama in zip(street.homes, ollamas, strict=True):
             ollama.secret = home.secret
-        api = await stack.enter_async_context(_serving(street.application()))
+        api = await stack.enter_async_context(serving.serving(street.application()))
         ledger_port, ledger_admin, port, admin_port = (free_port() for _ in range(4))
-        kubeconfig = directory / "kubeconfig"
-        kubeconfig.write_text(yaml.safe_dump(_kubeconfig(f"http://127.0.0.1:{api}")))
+        kubeconfig = serving.write_kubeconfig(directory / "kubeconfig", f"http://127.0.0.1:{api}")
         settings = {
             "KUBECONFIG": str(kubeconfig),
             "INSULA_GATEWAY_KEYS": str(directory / "keys.json"),
@@ -124,8 +121,9 @@ async def _built(directory: Path, count: int, fault_share: float, chance: random
             a_door(address, port=port, admin_port=admin_port, settings=settings, directory=directory)
             for address in (STEADY, DOOMED)
         )
+        (directory / "ledger.url").write_text(f"sqlite:///{directory / 'ledger.sqlite3'}")
         book = {
-            "INSULA_LEDGER_URL": f"sqlite:///{directory / 'ledger.sqlite3'}",
+            "INSULA_LEDGER_URL_FILE": str(directory / "ledger.url"),
             "INSULA_LEDGER_HOST": "127.0.0.1",
             "INSULA_LEDGER_PORT": str(ledger_port),
             "INSULA_LEDGER_ADMIN_PORT": str(ledger_admin),
@@ -151,7 +149,7 @@ def _callers(soak: Soak, session: aiohttp.ClientSession) -> list[Caller]:
     ]
 
 
-async def _strike(soak: Soak, admin: aiohttp.ClientSession, over: asyncio.Event, every_s: float) -> None:
+async def _strike(soak: Soak, over: asyncio.Event, every_s: float) -> None:
     """Let the replica that is doomed, or the ledger, die and come back, until it is over."""
     while not over.is_set():
         with contextlib.suppress(TimeoutError):
@@ -164,7 +162,7 @@ async def _strike(soak: Soak, admin: aiohttp.ClientSession, over: asyncio.Event,
         if program is soak.doomed.program:
             streets.show_doors(soak.street, [STEADY])
         await asyncio.sleep(soak.chance.uniform(0.5, 5.0))
-        await program.start(admin)
+        await program.start()
         streets.show_doors(soak.street, [STEADY, DOOMED])
 
 
@@ -193,26 +191,6 @@ def _figures(soak: Soak, seconds: float, left: dict[str, float], sockets: int) -
         Figure("soak_sockets_left", [sockets], "sockets", goal=0.0),
         *(Figure(f"soak_{name}_left", [number], "prompts", goal=0.0) for name, number in left.items()),
     ]
-
-
-@contextlib.asynccontextmanager
-async def _serving(application: web.Application) -> AsyncIterator[int]:
-    runner = web.AppRunner(application, handler_cancellation=True, access_log=None, shutdown_timeout=1.0)
-    await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", 0).start()
-    try:
-        yield runner.addresses[0][1]
-    finally:
-        await runner.cleanup()
-
-
-def _kubeconfig(server: str) -> dict[str, object]:
-    return {
-        "current-context": "soak",
-        "contexts": [{"name": "soak", "context": {"cluster": "soak", "user": "soak"}}],
-        "clusters": [{"name": "soak", "cluster": {"server": server}}],
-        "users": [{"name": "soak", "user": {}}],
-    }
 
 
 if __name__ == "__main__":

@@ -6,11 +6,15 @@ import os
 import re
 import shutil
 import signal
+import sys
 import time
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
+import aiohttp
+
+START_TIMEOUT_S: Final = 120.0
 STOP_TIMEOUT_S: Final = 20.0
 GROUP_NICENESS: Final = -10  # nine times the weight of others, who go on all the same
 _SCHEDULED: Final = 2  # of clock ids: the processor time of a process, in nanoseconds
@@ -28,6 +32,17 @@ async def running(
         core: The only core that it may use; None: any.
         environment: Variables beside this process's own.
     """
+    process = await start(command, log, core=core, environment=environment)
+    try:
+        yield process
+    finally:
+        await stop(process)
+
+
+async def start(
+    command: Sequence[str | Path], log: Path, *, core: int | None = None, environment: Mapping[str, str] | None = None
+) -> asyncio.subprocess.Process:
+    """Start a program; see `running`."""
     with log.open("ab") as output:
         process = await asyncio.create_subprocess_exec(
             *pinned(command, core),
@@ -38,21 +53,40 @@ async def running(
             start_new_session=True,
         )
     prefer(process.pid)
-    try:
-        yield process
-    finally:
-        await stop(process)
+    return process
 
 
-async def stop(process: asyncio.subprocess.Process) -> None:
-    """End a program in good order, or else without a word."""
+async def until_ready(url: str, process: asyncio.subprocess.Process) -> None:
+    """Return once a program's page answers 200.
+
+    Raises:
+        RuntimeError: The program ended before.
+        TimeoutError: It did not within `START_TIMEOUT_S`.
+    """
+    async with asyncio.timeout(START_TIMEOUT_S), aiohttp.ClientSession() as client:
+        while process.returncode is None:
+            with contextlib.suppress(aiohttp.ClientError):
+                async with client.get(url) as response:
+                    if response.status == 200:  # noqa: PLR2004
+                        return
+            await asyncio.sleep(0.05)
+    raise RuntimeError(f"a program ended before it was ready at {url}")
+
+
+async def stop(process: asyncio.subprocess.Process, *, kill: bool = False) -> None:
+    """End a program in good order, or else, or if so asked, without a word."""
     if process.returncode is None:
-        process.send_signal(signal.SIGTERM)
+        process.send_signal(signal.SIGKILL if kill else signal.SIGTERM)
         try:
             await asyncio.wait_for(process.wait(), STOP_TIMEOUT_S)
         except TimeoutError:
             process.kill()
     await process.wait()
+
+
+def insula(*words: str) -> list[str]:
+    """Return the command of one of our own doors."""
+    return [sys.executable, "-c", "from insula.main import run; run()", *words]
 
 
 def pinned(command: Sequence[str | Path], core: int | None) -> list[str]:
@@ -93,6 +127,15 @@ def family(pid: int) -> Iterator[int]:
 def open_files(pid: int) -> int:
     """Return how many files and sockets a process has open."""
     return len(os.listdir(f"/proc/{pid}/fd"))
+
+
+def sockets(pid: int) -> int:
+    """Return how many sockets a process has open."""
+    found = 0
+    for entry in Path(f"/proc/{pid}/fd").iterdir():
+        with contextlib.suppress(FileNotFoundError):  # closed just now
+            found += entry.readlink().name.startswith("socket:")
+    return found
 
 
 def _used_s(pid: int) -> float:

@@ -12,9 +12,9 @@ from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 from typing import Final
 
-import yaml
 from aiohttp import web
 
+from bench.common import serving as stand_ins
 from insula.domain import names
 from insula.domain.inference import Inference
 from insula.domain.manifests import Manifest
@@ -76,15 +76,8 @@ async def serving(homes: Homes, directory: Path) -> AsyncIterator[Path]:
 
     application = web.Application()
     application.router.add_get("/{path:.*}", answer)
-    runner = web.AppRunner(application, access_log=None, shutdown_timeout=0.5)
-    await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", 0).start()
-    try:
-        path = directory / "kubeconfig"
-        path.write_text(yaml.safe_dump(_kubeconfig(runner.addresses[0][1])))
-        yield path
-    finally:
-        await runner.cleanup()
+    async with stand_ins.serving(application) as port:
+        yield stand_ins.write_kubeconfig(directory / "kubeconfig", f"http://127.0.0.1:{port}")
 
 
 async def _watch(request: web.Request, kind: str) -> web.StreamResponse:
@@ -143,13 +136,4 @@ def _endpoint_slice(number: int, port: int) -> Manifest:
         "addressType": "IPv4",
         "ports": [{"name": "http", "port": port, "protocol": "TCP"}],
         "endpoints": [endpoint],
-    }
-
-
-def _kubeconfig(port: int) -> Manifest:
-    return {
-        "current-context": "bench",
-        "contexts": [{"name": "bench", "context": {"cluster": "bench", "user": "bench"}}],
-        "clusters": [{"name": "bench", "cluster": {"server": f"http://127.0.0.1:{port}"}}],
-        "users": [{"name": "bench", "user": {}}],
     }

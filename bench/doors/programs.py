@@ -45,11 +45,6 @@ async def environment(name: str, packages: Sequence[str]) -> Path:
     return place / "bin"
 
 
-def insula(*words: str) -> list[str]:
-    """Return the command of one of our own doors."""
-    return [sys.executable, "-c", "from insula.main import run; run()", *words]
-
-
 def _kept(name: str, *made_from: str) -> Path:
     key = hashlib.sha256("\0".join(made_from).encode()).hexdigest()[:16]
     return Store.default().root / "bench" / f"{name}-{key}"

@@ -1,12 +1,12 @@
 """What the gateway keeps: its memory with many homes, at rest and after an hour's requests; and what it remembers."""
 
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Final
 
 import aiohttp
 
+from bench.common import metrics as metrics_of
 from bench.common import processes
 from bench.common.figures import Figure
 from bench.doors.ways import INSULA, Way, World
@@ -78,19 +78,13 @@ async def hits(world: World, *, rounds: int, seconds: float) -> Figure:
 
 
 async def _hits(world: World) -> float:
-    return total(await metrics(world), "insula_gateway_cache_prompts_total", 'result="hit"')
+    return metrics_of.total(await metrics(world), "insula_gateway_cache_prompts_total", 'result="hit"')
 
 
 async def metrics(world: World) -> str:
     """Return what the gateway's second port says."""
     async with aiohttp.ClientSession() as client, client.get(f"{world.admin}/metrics") as response:
         return await response.text()
-
-
-def total(text: str, name: str, label: str = "") -> float:
-    """Return the sum of a metric's samples that bear a label."""
-    found = re.findall(rf"^{name}(?:{{([^}}]*)}})? (\S+)$", text, re.MULTILINE)
-    return sum(float(value) for labels, value in found if label in labels)
 
 
 def _pid(way: Way) -> int:

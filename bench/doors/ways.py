@@ -21,7 +21,6 @@ from insula.domain.inference import Inference
 
 DOOR_CORE: Final = 0  # of what is measured
 OTHERS_CORE: Final = 1  # of those who ask, and of the Ollama
-START_TIMEOUT_S: Final = 120.0
 STRAIGHT, GO, INSULA, LITELLM = "straight", "go", "insula", "litellm"
 ALL: Final = (STRAIGHT, GO, INSULA, LITELLM)
 MODEL: Final = "gemma3:270m"
@@ -115,18 +114,21 @@ async def gateway(
     """Start our gateway as it runs in a cluster, with its ledger; yield the way and the URL of its second port."""
     verify = homes.write_keys(directory)
     port, admin_port, ledger_port, ledger_admin = (free_port() for _ in range(4))
-    ledger = ["ledger", "--url", f"sqlite:///{directory}/ledger.sqlite3", "--host", "127.0.0.1"]
+    place = directory / "ledger.url"
+    place.write_text(f"sqlite:///{directory}/ledger.sqlite3")
+    ledger = ["ledger", "--url-file", str(place), "--host", "127.0.0.1"]
     ledger += ["--port", str(ledger_port), "--admin-port", str(ledger_admin)]
     door = ["gateway", "--host", "127.0.0.1", "--port", str(port), "--admin-port", str(admin_port)]
     door += ["--keys", str(verify), "--ledger", f"http://127.0.0.1:{ledger_port}", "--slots", str(slots)]
     door += ["--drain-delay", "0", "--drain", "1"]
     async with (
         cluster.serving(homes, directory) as kubeconfig,
-        _started(programs.insula(*ledger), directory, "ledger", OTHERS_CORE),
-        _started(programs.insula(*door), directory, "gateway", DOOR_CORE, KUBECONFIG=str(kubeconfig)) as process,
+        _started(processes.insula(*ledger), directory, "ledger", OTHERS_CORE) as book,
+        _started(processes.insula(*door), directory, "gateway", DOOR_CORE, KUBECONFIG=str(kubeconfig)) as process,
     ):
         admin = f"http://127.0.0.1:{admin_port}"
-        await _until_it_is_ready(f"{admin}/readyz", process)
+        await processes.until_ready(f"http://127.0.0.1:{ledger_admin}/readyz", book)
+        await processes.until_ready(f"{admin}/readyz", process)
         url = f"http://127.0.0.1:{port}/api/chat"
         yield Way(INSULA, url, bodies, directory / "keys.txt", process.pid), admin
 
@@ -187,7 +189,7 @@ async def until_it_answers(way: Way) -> None:
     if way.keys is not None:
         headers["Authorization"] = f"Bearer {way.keys.read_text().split()[0]}"
     body = way.bodies["unary"].read_bytes()
-    async with asyncio.timeout(START_TIMEOUT_S), aiohttp.ClientSession(headers=headers) as client:
+    async with asyncio.timeout(processes.START_TIMEOUT_S), aiohttp.ClientSession(headers=headers) as client:
         while True:
             with contextlib.suppress(aiohttp.ClientError):
                 async with client.post(way.url, data=body) as response:
@@ -195,14 +197,3 @@ async def until_it_answers(way: Way) -> None:
                     if response.status == 200:  # noqa: PLR2004
                         return
             await asyncio.sleep(0.1)
-
-
-async def _until_it_is_ready(url: str, process: Process) -> None:
-    async with asyncio.timeout(START_TIMEOUT_S), aiohttp.ClientSession() as client:
-        while process.returncode is None:
-            with contextlib.suppress(aiohttp.ClientError):
-                async with client.get(url) as response:
-                    if response.status == 200:  # noqa: PLR2004
-                        return
-            await asyncio.sleep(0.05)
-    raise RuntimeError("the gateway ended before it was ready")

@@ -1,23 +1,19 @@
 """An operator as a process of its own: started by its command line, asked for its metrics, weighed, stopped, killed."""
 
 import asyncio
-import base64
 import contextlib
 import os
 import re
 import signal
-import sys
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Final
 
 import aiohttp
-import yaml
 
 from api.server import free_port
+from bench.common import processes, serving
 from bench.ladder.world import World
-from insula.domain.manifests import Manifest
-from insula.kube.config import Access
 
 START_TIMEOUT_S: Final = 600.0
 STOP_TIMEOUT_S: Final = 60.0
@@ -113,15 +109,14 @@ async def running(world: World, name: str = "first", *, words: tuple[str, ...] =
 async def start(world: World, name: str, *, words: tuple[str, ...] = ()) -> Operator:
     """Start an operator; its log goes to the world's directory."""
     port = free_port()
-    kubeconfig = world.directory / "operator.kubeconfig"
-    kubeconfig.write_text(yaml.safe_dump(_kubeconfig(world.operators_access)))
+    access = world.operators_access
+    kubeconfig = serving.write_kubeconfig(
+        world.directory / "operator.kubeconfig", access.server, ca_pem=access.ca_pem, token=access.token
+    )
     log = (world.directory / f"operator-{name}.log").open("ab")
     command = ["operator", "--platform", str(world.platform_file()), "--host", "127.0.0.1", "--port", str(port), *words]
     process = await asyncio.create_subprocess_exec(
-        sys.executable,
-        "-c",
-        "from insula.main import run; run()",
-        *command,
+        *processes.insula(*command),
         env={**os.environ, "KUBECONFIG": str(kubeconfig), "INSULA_LOG_LEVEL": "WARNING"},
         stdout=log,
         stderr=log,
@@ -154,13 +149,3 @@ async def until(
         if time.monotonic() > deadline:
             raise TimeoutError(f"not within {within_s:.0f} s: {what}")
         await asyncio.sleep(every_s)
-
-
-def _kubeconfig(access: Access) -> Manifest:
-    cluster = {"server": access.server, "certificate-authority-data": base64.b64encode(access.ca_pem).decode()}
-    return {
-        "current-context": "bench",
-        "contexts": [{"name": "bench", "context": {"cluster": "bench", "user": "bench"}}],
-        "clusters": [{"name": "bench", "cluster": cluster}],
-        "users": [{"name": "bench", "user": {"token": access.token}}],
-    }

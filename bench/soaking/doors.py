@@ -1,19 +1,12 @@
 """Replicas of the gateway and the ledger as processes of their own: started, weighed, killed."""
 
-import asyncio
-import os
-import re
-import signal
-import sys
+from asyncio.subprocess import Process
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final
 
 import aiohttp
 
-START_S: Final = 60.0
-STOP_S: Final = 30.0
-_SAMPLE: Final = re.compile(r"^(\w+)(?:\{[^}]*\})? (\S+)$", re.MULTILINE)
+from bench.common import metrics, processes
 
 
 @dataclass
@@ -24,43 +17,23 @@ class Program:
     environment: dict[str, str]
     ready_url: str
     log: Path
-    starts: int = 0
-    _process: asyncio.subprocess.Process | None = None
+    _process: Process | None = None
 
     @property
     def pid(self) -> int:
         """Its process id, 0 while it does not run."""
         return self._process.pid if self._process else 0
 
-    async def start(self, session: aiohttp.ClientSession) -> None:
+    async def start(self) -> None:
         """Start it and wait until it is ready."""
-        self.starts += 1
-        with self.log.open("ab") as log:
-            self._process = await asyncio.create_subprocess_exec(
-                sys.executable,
-                "-m",
-                "insula",
-                *self.words,
-                env={**os.environ, **self.environment},
-                stdout=log,
-                stderr=log,
-            )
-        async with asyncio.timeout(START_S):
-            while not await _says(session, self.ready_url):  # noqa: ASYNC110 - another process has no event of ours
-                await asyncio.sleep(0.2)
+        self._process = await processes.start(processes.insula(*self.words), self.log, environment=self.environment)
+        await processes.until_ready(self.ready_url, self._process)
 
     async def end(self, *, kill: bool = False) -> None:
         """Stop it in good order, or kill it."""
-        if self._process is None:
-            return
-        if self._process.returncode is None:
-            self._process.send_signal(signal.SIGKILL if kill else signal.SIGTERM)
-        try:
-            await asyncio.wait_for(self._process.wait(), STOP_S)
-        except TimeoutError:
-            self._process.kill()
-            await self._process.wait()
-        self._process = None
+        if self._process is not None:
+            await processes.stop(self._process, kill=kill)
+            self._process = None
 
 
 @dataclass
@@ -82,22 +55,15 @@ class Door:
         """Return the sum of a metric's samples."""
         async with session.get(f"http://{self.address}:{self.admin_port}/metrics") as answer:
             text = await answer.text()
-        return sum(float(value) for each, value in _SAMPLE.findall(text) if each == name)
+        return metrics.total(text, name)
 
     def weigh(self) -> None:
         """Note its resident memory."""
-        found = re.search(r"^VmRSS:\s+(\d+) kB", Path(f"/proc/{self.program.pid}/status").read_text(), re.MULTILINE)
-        self.resident_mib.append(int(found[1]) / 1024 if found else 0.0)
+        self.resident_mib.append(processes.resident_mib(self.program.pid))
 
     def sockets(self) -> int:
         """Return how many sockets it has open."""
-        found = 0
-        for entry in Path(f"/proc/{self.program.pid}/fd").iterdir():
-            try:
-                found += entry.readlink().name.startswith("socket:")
-            except FileNotFoundError:
-                continue
-        return found
+        return processes.sockets(self.program.pid)
 
 
 def a_door(address: str, *, port: int, admin_port: int, settings: dict[str, str], directory: Path) -> Door:
@@ -113,11 +79,3 @@ def a_door(address: str, *, port: int, admin_port: int, settings: dict[str, str]
     }
     ready = f"http://{address}:{admin_port}/readyz"
     return Door(address, port, admin_port, Program(["gateway"], environment, ready, directory / f"{address}.log"))
-
-
-async def _says(session: aiohttp.ClientSession, url: str) -> bool:
-    try:
-        async with session.get(url) as answer:
-            return answer.status == 200  # noqa: PLR2004
-    except (aiohttp.ClientError, TimeoutError):
-        return False

@@ -5,9 +5,9 @@ import sys
 from pathlib import Path
 
 from bench import page
-from bench.common import processes
+from bench.common import metrics, processes
 from bench.common.figures import Figure
-from bench.doors import cluster, fairness, rounds, standing
+from bench.doors import cluster, fairness, rounds
 from bench.doors.cluster import Homes
 from bench.doors.fairness import Arrival, Home
 from bench.doors.rounds import Asked, Round
@@ -131,6 +131,6 @@ async def test_a_programs_processor_time_and_memory_are_its_own(tmp_path: Path) 
 
 def test_a_metric_is_summed_over_the_samples_that_bear_a_label() -> None:
     text = 'a_total{result="hit"} 3.0\na_total{result="miss"} 4.0\na_total_created{result="hit"} 9.0\nb 1.0\n'
-    assert standing.total(text, "a_total", 'result="hit"') == 3
-    assert standing.total(text, "a_total") == 7
-    assert standing.total(text, "b") == 1
+    assert metrics.total(text, "a_total", 'result="hit"') == 3
+    assert metrics.total(text, "a_total") == 7
+    assert metrics.total(text, "b") == 1
